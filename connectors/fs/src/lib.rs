@@ -1,0 +1,1 @@
+//! Local folders as storage, source and destination; single-file stores as storage.

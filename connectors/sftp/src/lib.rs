@@ -1,0 +1,1 @@
+//! SFTP servers as storage, source and destination, through the system's ssh.

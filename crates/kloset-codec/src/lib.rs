@@ -1,0 +1,1 @@
+//! Hashes, compresses, encrypts, and cuts byte buffers.

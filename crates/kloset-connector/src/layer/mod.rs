@@ -1,0 +1,7 @@
+//! Wrappers around [`crate::Storage`]: one concern each, stacked by the program.
+
+pub mod count;
+pub mod retry;
+
+pub use count::{CountedStorage, Traffic};
+pub use retry::{RetriedStorage, Retrier};

@@ -1,0 +1,1 @@
+//! The engine: repositories, snapshots, and every operation on them.

@@ -1,0 +1,3 @@
+//! The `plakar` command line.
+
+fn main() {}

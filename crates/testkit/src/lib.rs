@@ -1,0 +1,1 @@
+//! Everything that tests share: trees, servers, proxies, conformance suites.
