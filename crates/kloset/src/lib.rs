@@ -1,1 +1,25 @@
 //! The engine: repositories, snapshots, and every operation on them.
+//!
+//! The engine never touches the terminal, the environment or the user's home. It reaches
+//! the world through connectors ([`kloset_connector`]), reports to a [`Monitor`], and takes time,
+//! threads and randomness from a [`Runtime`].
+
+pub mod backup;
+pub mod check;
+pub mod error;
+pub mod exclude;
+pub mod monitor;
+mod packer;
+pub mod remove;
+pub mod repository;
+pub mod restore;
+pub mod runtime;
+pub mod snapshot;
+mod state;
+pub mod vfs;
+
+pub use error::{Error, OpenError};
+pub use monitor::{Event, Monitor, SilentMonitor};
+pub use repository::{BlobId, BlobLocation, Repository};
+pub use runtime::Runtime;
+pub use snapshot::Snapshot;

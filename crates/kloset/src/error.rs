@@ -1,0 +1,164 @@
+//! Errors of the engine: one variant per situation that a user could act on.
+
+use kloset_connector::ConnectorError;
+use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, Version};
+
+/// Why a repository could not be opened or created.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store's files cannot be reached or read.
+    #[error("cannot reach the store")]
+    Storage(#[source] ConnectorError),
+    /// There is no store at this place.
+    #[error("no store here: CONFIG does not exist")]
+    NotAStore,
+    /// CONFIG is not what it should be.
+    #[error("CONFIG is damaged: {reason}")]
+    DamagedConfig {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// CONFIG asks for more than a reader should grant.
+    #[error("CONFIG is refused: {reason}")]
+    RefusedConfig {
+        /// Field, value and bound.
+        reason: String,
+    },
+    /// Written by a newer format than this build reads.
+    #[error("store version {0} is not supported")]
+    UnsupportedVersion(Version),
+    /// The passphrase does not open this store.
+    #[error("failed to unlock repository")]
+    WrongPassphrase,
+    /// The store is encrypted and no passphrase was given.
+    #[error("the store is encrypted and no passphrase was given")]
+    PassphraseMissing,
+    /// A state file is damaged or contradictory.
+    #[error("state {state} is damaged: {reason}")]
+    DamagedState {
+        /// Name of the state.
+        state: kloset_format::StateId,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Why an operation on an open repository failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading or writing the store failed.
+    #[error("store: {0}")]
+    Storage(#[source] ConnectorError),
+    /// The source as a whole failed.
+    #[error("source: {0}")]
+    Source(#[source] ConnectorError),
+    /// The destination as a whole failed.
+    #[error("destination: {0}")]
+    Destination(#[source] ConnectorError),
+    /// Opening or creating failed.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A blob is in no live packfile.
+    #[error("{resource} {mac} is missing")]
+    BlobMissing {
+        /// Type of the blob.
+        resource: ResourceType,
+        /// Its name.
+        mac: Mac,
+    },
+    /// A blob's bytes are not what its name says.
+    #[error("{resource} {mac} in packfile {packfile} is damaged: {reason}")]
+    BlobDamaged {
+        /// Type of the blob.
+        resource: ResourceType,
+        /// Its name.
+        mac: Mac,
+        /// The packfile that holds it.
+        packfile: PackfileId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A packfile's own structure is damaged.
+    #[error("packfile {packfile} is damaged: {reason}")]
+    PackfileDamaged {
+        /// The packfile.
+        packfile: PackfileId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record inside a snapshot cannot be decoded or contradicts another.
+    #[error("snapshot {snapshot}: {reason}", snapshot = snapshot.short())]
+    SnapshotDamaged {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No snapshot has this prefix.
+    #[error("no snapshot has prefix: {0}")]
+    SnapshotUnknown(String),
+    /// Several snapshots have this prefix.
+    #[error("snapshot ID is ambiguous: {prefix} (matches {count} snapshots)")]
+    SnapshotAmbiguous {
+        /// The prefix.
+        prefix: String,
+        /// How many match.
+        count: usize,
+    },
+    /// The path is not in the snapshot.
+    #[error("{path}: file does not exist")]
+    PathUnknown {
+        /// The path asked for.
+        path: String,
+    },
+    /// The path is not of the wanted kind.
+    #[error("{path}: not a {wanted}")]
+    WrongKind {
+        /// The path asked for.
+        path: String,
+        /// What was expected.
+        wanted: &'static str,
+    },
+    /// Another client holds a lock that excludes this operation.
+    #[error("repository is locked by {holder} since {since}")]
+    Locked {
+        /// Host name in the lock.
+        holder: String,
+        /// RFC 3339 time of the lock.
+        since: String,
+    },
+    /// A packfile that the new snapshot relies on is not in the store any more.
+    #[error("packfile {0} vanished from the store during the backup")]
+    PackfileVanished(PackfileId),
+    /// The store cannot be written.
+    #[error("storage is not writable")]
+    ReadOnlyStore,
+    /// The user's interrupt.
+    #[error("interrupted")]
+    Interrupted,
+    /// An ignore pattern cannot be understood.
+    #[error("invalid ignore pattern {pattern:?}: {reason}")]
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// A worker thread of the engine died: a bug of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// Whether this is damage of stored data (exit code 65) and not an I/O problem.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::BlobMissing { .. }
+                | Self::BlobDamaged { .. }
+                | Self::PackfileDamaged { .. }
+                | Self::SnapshotDamaged { .. }
+                | Self::Open(OpenError::DamagedConfig { .. } | OpenError::DamagedState { .. })
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! Exclusion rules: gitignore patterns matched against absolute paths inside the snapshot.

@@ -1,0 +1,1 @@
+//! Builds packfiles in memory.

@@ -1,0 +1,105 @@
+//! An opened store: its settings, its keys, and the index of its blobs.
+
+mod create;
+mod open;
+mod reader;
+
+pub use create::{CreateOptions, create};
+pub use open::{LockedStore, OpenOptions};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kloset_codec::{chunk::Chunker, codec::Codec, hash::MacKey};
+use kloset_connector::Storage;
+use kloset_format::config::{Config, RepositoryId};
+use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId};
+
+use crate::runtime::Runtime;
+use crate::state::Index;
+
+/// Type and name of a blob.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct BlobId {
+    /// What it is.
+    pub resource: ResourceType,
+    /// Its name under that type.
+    pub mac: Mac,
+}
+
+impl BlobId {
+    /// Puts the two together.
+    pub fn new(resource: ResourceType, mac: Mac) -> Self {
+        Self { resource, mac }
+    }
+}
+
+/// Where the encoded bytes of a blob lie.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct BlobLocation {
+    /// The packfile.
+    pub packfile: PackfileId,
+    /// Offset in the packfile's payload, in bytes.
+    pub offset: u64,
+    /// Encoded length in bytes.
+    pub length: u32,
+}
+
+/// An opened store.
+pub struct Repository {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) config: Config,
+    pub(crate) key: MacKey,
+    pub(crate) codec: Codec,
+    pub(crate) chunker: Chunker,
+    pub(crate) runtime: Runtime,
+    pub(crate) index: Index,
+    pub(crate) cache: Option<PathBuf>,
+}
+
+impl Repository {
+    /// Settings of the store.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Identity of the store.
+    pub fn id(&self) -> RepositoryId {
+        self.config.repository_id
+    }
+
+    /// The files below.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// What may be used of the machine.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The keyed hash that names everything in this store.
+    pub fn key(&self) -> &MacKey {
+        &self.key
+    }
+
+    /// Every snapshot that was not removed, in no order.
+    pub fn snapshots(&self) -> Vec<SnapshotId> {
+        self.index.snapshots()
+    }
+
+    /// Where a blob lies, if any live packfile holds it.
+    pub fn locate(&self, blob: BlobId) -> Option<BlobLocation> {
+        self.index.find(blob)
+    }
+
+    /// Every live packfile named by a state.
+    pub fn packfiles(&self) -> Vec<PackfileId> {
+        self.index.packfiles()
+    }
+
+    /// Names of the states that the index was built from.
+    pub fn states(&self) -> &[StateId] {
+        self.index.states()
+    }
+}
