@@ -23,5 +23,5 @@ pub use destination::{
 pub use error::{ConnectorError, ErrorKind};
 pub use location::{Location, Options};
 pub use record::{Record, Xattr};
-pub use source::{ContentSink, ReadRequest, ScanOptions, ScanSink, Source, SourceInfo};
+pub use source::{ContentSink, Excluded, ReadRequest, ScanOptions, ScanSink, Source, SourceInfo};
 pub use storage::{Listed, PutMode, RangeRequest, Storage, StorageInfo, StoreFile};

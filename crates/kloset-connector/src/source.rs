@@ -19,12 +19,15 @@ pub struct SourceInfo {
     pub directory: Vec<u8>,
 }
 
+/// Says whether a path is left out: path inside the snapshot, is it a directory?
+pub type Excluded = Arc<dyn Fn(&[u8], bool) -> bool + Send + Sync>;
+
 /// What the engine wants of a scan.
 #[derive(Clone)]
 pub struct ScanOptions {
     /// Whether to leave a path out (path inside the snapshot, is it a directory?). An excluded
     /// directory is not entered. Not asked for `/` and the ancestors of the root.
-    pub excluded: Arc<dyn Fn(&[u8], bool) -> bool + Send + Sync>,
+    pub excluded: Excluded,
     /// Whether values of extended attributes are read (their names always are).
     pub xattr_values: bool,
 }
