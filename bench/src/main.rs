@@ -1,3 +1,7 @@
-//! Benchmarks.
+//! Side-by-side benchmarks of backup programs.
+mod error;
+mod rng;
+mod tree;
+mod workload;
 
 fn main() {}
