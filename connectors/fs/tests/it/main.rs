@@ -1,0 +1,4 @@
+//! Integration tests of the local connectors.
+
+mod ptar;
+mod storage;

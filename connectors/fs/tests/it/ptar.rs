@@ -1,0 +1,105 @@
+//! Single-file stores: fixed names, ranges inside of the packfile, nothing writable.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use connector_fs::PtarStorage;
+use connector_fs::ptar::{PACKFILE_NAME, STATE_NAME};
+use kloset_connector::{
+    ConnectorContext, ConnectorError, ErrorKind, Location, Options, PutMode, RangeRequest, Storage, StoreFile,
+};
+use tempfile::TempDir;
+
+const CONFIG: &[u8] = b"the configuration";
+const PACKFILE: &[u8] = b"0123456789abcdef";
+const STATE: &[u8] = b"the state";
+
+fn ptar_bytes() -> Vec<u8> {
+    let mut file = b"_PLATAR_\x00\x00\x01\x00".to_vec();
+    let mut trailer = Vec::new();
+    for part in [CONFIG, PACKFILE, STATE] {
+        trailer.extend((file.len() as i64).to_le_bytes());
+        trailer.extend((part.len() as i64).to_le_bytes());
+        file.extend(part);
+    }
+    file.extend(trailer);
+    file
+}
+
+fn written(bytes: &[u8]) -> (TempDir, PathBuf) {
+    let temp = TempDir::new().expect("temporary folder");
+    let path = temp.path().join("x.ptar");
+    std::fs::write(&path, bytes).expect("write");
+    (temp, path)
+}
+
+fn open(path: &Path) -> Result<PtarStorage, ConnectorError> {
+    let location = Location::parse(&path.display().to_string());
+    PtarStorage::new(&location, &Options::new(), &ConnectorContext::silent("/".into()))
+}
+
+#[test]
+fn the_three_files_are_read_under_any_name() {
+    let (_temp, path) = written(&ptar_bytes());
+    let store = open(&path).expect("well-formed");
+    assert!(!store.info().writable);
+    assert_eq!(store.read_config().expect("config"), CONFIG);
+    assert_eq!(store.get(StoreFile::Packfile, &[9; 32]).expect("packfile"), PACKFILE);
+    assert_eq!(store.get(StoreFile::State, &STATE_NAME).expect("state"), STATE);
+    assert_eq!(store.list(StoreFile::Packfile).expect("list")[0].name, PACKFILE_NAME);
+    assert_eq!(store.list(StoreFile::State).expect("list")[0].name, STATE_NAME);
+    assert_eq!(store.list(StoreFile::Lock).expect("list"), []);
+    assert_eq!(PACKFILE_NAME[..4], [0, 1, 2, 3]);
+    assert_eq!(STATE_NAME[..4], [15, 14, 13, 12]);
+}
+
+#[test]
+fn ranges_count_from_the_start_of_the_packfile_and_end_with_it() {
+    let (_temp, path) = written(&ptar_bytes());
+    let store = open(&path).expect("well-formed");
+    let range = |offset, length| RangeRequest { file: StoreFile::Packfile, name: [1; 32], offset, length };
+    let requests = [range(10, 6), range(0, 16), range(10, 7), range(u64::MAX, 1)];
+    let results = Mutex::new(vec![None; requests.len()]);
+    store.get_ranges(&requests, &|index, result| {
+        results.lock().expect("not poisoned")[index] = Some(result.map_err(|error| error.kind));
+    });
+    let results = results.into_inner().expect("not poisoned");
+    assert_eq!(results[0], Some(Ok(b"abcdef".as_slice().into())));
+    assert_eq!(results[1], Some(Ok(PACKFILE.into())));
+    assert_eq!(results[2], Some(Err(ErrorKind::Corrupt)));
+    assert_eq!(results[3], Some(Err(ErrorKind::Corrupt)));
+}
+
+#[test]
+fn nothing_can_be_written() {
+    let (_temp, path) = written(&ptar_bytes());
+    let store = open(&path).expect("well-formed");
+    let put = store.put(StoreFile::State, &[1; 32], b"x".as_slice().into(), PutMode::Immutable);
+    for result in [store.create(b"x"), put, store.delete(StoreFile::State, &[1; 32])] {
+        let error = result.expect_err("read-only");
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Unsupported, "storage is not writable"));
+    }
+    assert_eq!(std::fs::read(&path).expect("read"), ptar_bytes());
+}
+
+#[test]
+fn damaged_files_are_refused_without_panic() {
+    let good = ptar_bytes();
+    for length in 0..good.len() {
+        let (_temp, path) = written(&good[..length]);
+        let error = open(&path).err();
+        assert!(error.is_none_or(|error| error.kind == ErrorKind::Corrupt));
+    }
+    // A flipped byte in header or trailer is refused or leads to other, bounded places.
+    for at in (0..12).chain(good.len() - 48..good.len()) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0xff;
+        let (_temp, path) = written(&bytes);
+        if let Ok(store) = open(&path) {
+            let _ = store.read_config();
+            let _ = store.get(StoreFile::Packfile, &[0; 32]);
+            let _ = store.get(StoreFile::State, &[0; 32]);
+        }
+    }
+    assert_eq!(open(Path::new("/nonexistent/x.ptar")).expect_err("missing").kind, ErrorKind::NotFound);
+}
