@@ -107,3 +107,24 @@ fn mask(ones: u32) -> u64 {
     let step = 64 / ones;
     (0..ones).fold(0, |mask, i| mask | 1 << (63 - i * step))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_those_of_the_format() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/vectors/chunk-boundaries.json")).unwrap();
+        for vector in vectors["masks"].as_array().unwrap() {
+            let size = |name: &str| vector[name].as_u64().unwrap() as usize;
+            let word = |name: &str| u64::from_str_radix(vector[name].as_str().unwrap(), 16).unwrap();
+            let sizes = ChunkSizes { min: size("min"), normal: size("normal"), max: size("max") };
+            let chunker = Chunker::new("fastcdc-v1.0.0", sizes).unwrap();
+            assert_eq!((chunker.strict, chunker.loose), (word("strict"), word("loose")));
+        }
+        let sizes = ChunkSizes { min: 65_536, normal: 1 << 20, max: 4 << 20 };
+        let old = Chunker::new("FASTCDC", sizes).unwrap();
+        assert_eq!((old.strict, old.loose), (SPECIAL_STRICT, SPECIAL_LOOSE));
+    }
+}

@@ -74,7 +74,7 @@ pub fn combined(chunks: impl IntoIterator<Item = (f64, u64)>) -> f64 {
     let mut total = 0u64;
     for (entropy, length) in chunks {
         sum += entropy * length as f64;
-        total += length;
+        total = total.saturating_add(length);
     }
     if total == 0 { 0.0 } else { sum / total as f64 }
 }
@@ -123,4 +123,20 @@ fn ln(x: f64) -> f64 {
     let h = 0.5 * f * f;
     let r = s2 * (L1 + s4 * (L3 + s4 * (L5 + s4 * L7))) + s4 * (L2 + s4 * (L4 + s4 * L6));
     k * HI - ((h - (s * (h + r) + k * LO)) - f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log2_agrees_with_the_reference_to_the_last_bit() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/vectors/entropy.json")).unwrap();
+        for vector in vectors["log2"].as_array().unwrap() {
+            let x = vector["numerator"].as_f64().unwrap() / vector["denominator"].as_f64().unwrap();
+            let bits = u64::from_str_radix(vector["f64_bits"].as_str().unwrap(), 16).unwrap();
+            assert_eq!(log2(x).to_bits(), bits, "{vector}");
+        }
+    }
 }

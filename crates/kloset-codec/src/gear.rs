@@ -68,3 +68,19 @@ pub(crate) const GEAR: [u64; 256] = [
     0x81e5_dcfd_8879_53e8, 0x4abb_18c9_48b9_e962, 0x88cd_00c4_e533_e9a3, 0x7fc7_6fad_5e0c_e6e5,
     0xd318_9b25_1dba_77ae, 0x7e23_bc6f_c821_4b8a, 0xeada_ea47_53b4_28d7, 0xaa80_d056_4cf2_0a65,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::GEAR;
+
+    #[test]
+    fn table_is_the_one_of_the_format() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/vectors/gear.json")).unwrap();
+        let words = vectors["gear"].as_array().unwrap();
+        assert_eq!(words.len(), GEAR.len());
+        for (ours, theirs) in GEAR.iter().zip(words) {
+            assert_eq!(*ours, u64::from_str_radix(theirs.as_str().unwrap(), 16).unwrap());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the public interface: vectors of the format, round trips, hostile input.
+#![allow(missing_docs)]
+
+mod chunking;
+mod content_types;
+mod encodings;
+mod entropies;
+mod keys;
+mod vectors;
