@@ -9,7 +9,6 @@ pub mod check;
 pub mod error;
 pub mod exclude;
 pub mod monitor;
-mod packer;
 pub mod remove;
 pub mod repository;
 pub mod restore;
@@ -17,6 +16,7 @@ pub mod runtime;
 pub mod snapshot;
 mod state;
 pub mod vfs;
+mod write;
 
 pub use error::{Error, OpenError};
 pub use monitor::{Event, Monitor, SilentMonitor};

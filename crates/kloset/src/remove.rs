@@ -1,11 +1,24 @@
 //! Removes snapshots: marks them in one new state; nothing is deleted.
 
-use kloset_format::SnapshotId;
+use kloset_format::state::StateWriter;
+use kloset_format::{Mac, ResourceType, SnapshotId, Version};
 
+use crate::write::{StateName, publish_state};
 use crate::{Error, Repository};
 
-/// Marks `snapshots` as removed.
+/// Marks `snapshots` as removed. Their blobs stay until maintenance.
 pub fn remove(repository: &Repository, snapshots: &[SnapshotId]) -> Result<(), Error> {
-    let _ = (repository, snapshots);
-    todo!()
+    if snapshots.is_empty() {
+        return Ok(());
+    }
+    if !repository.storage.info().writable {
+        return Err(Error::ReadOnlyStore);
+    }
+    let now = repository.runtime.clock.now().to_nanoseconds();
+    let mut writer = StateWriter::new(repository.index.newest_state());
+    for snapshot in snapshots {
+        writer.coloured(ResourceType::SNAPSHOT, &Mac(snapshot.0), now);
+    }
+    let plain = writer.finish(Version::V1_1_0, now, [0; 16]);
+    publish_state(repository, StateName::FromContent, &plain).map(|_| ())
 }

@@ -1,11 +1,13 @@
 //! An opened store: its settings, its keys, and the index of its blobs.
 
 mod create;
+mod keys;
 mod open;
 mod reader;
 
-pub use create::{CreateOptions, create};
+pub use create::{CreateOptions, create, new_config};
 pub use open::{LockedStore, OpenOptions};
+pub use reader::DecodeOn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,7 +67,7 @@ impl Repository {
 
     /// Identity of the store.
     pub fn id(&self) -> RepositoryId {
-        self.config.repository_id
+        RepositoryId(self.config.repository_id)
     }
 
     /// The files below.

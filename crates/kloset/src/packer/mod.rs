@@ -1,1 +1,0 @@
-//! Builds packfiles in memory.

@@ -1,0 +1,74 @@
+//! Merge rules, on states made by hand.
+
+use kloset_format::state::StateWriter;
+use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
+
+use super::{LoadedState, build};
+use crate::BlobId;
+
+fn mac(byte: u8) -> Mac {
+    Mac([byte; 32])
+}
+
+fn pack(byte: u8) -> PackfileId {
+    PackfileId([byte; 32])
+}
+
+fn state(id: u8, parent: u8, time: i64, fill: impl FnOnce(&mut StateWriter)) -> LoadedState {
+    let parent = if parent == 0 { StateId::ZERO } else { StateId([parent; 32]) };
+    let mut writer = StateWriter::new(parent);
+    fill(&mut writer);
+    LoadedState {
+        id: StateId([id; 32]),
+        version: Version::V1_1_0,
+        plain: writer.finish(Version::V1_1_0, time, [0; 16]),
+    }
+}
+
+fn with_snapshot(id: u8, parent: u8, time: i64, snapshot: u8, packfile: u8) -> LoadedState {
+    state(id, parent, time, |writer| {
+        writer.location(ResourceType::SNAPSHOT, Version::V1_0_0, &mac(snapshot), &pack(packfile), 7, 9);
+        writer.packfile(&pack(packfile), &StateId([id; 32]), time);
+    })
+}
+
+#[test]
+fn location_counts_only_with_its_packfile_entry() {
+    let orphan = state(1, 0, 1, |writer| {
+        writer.location(ResourceType::CHUNK, Version::V1_0_0, &mac(5), &pack(6), 0, 1);
+    });
+    let index = build(vec![orphan, with_snapshot(2, 1, 2, 9, 8)]).unwrap();
+    assert!(index.find(BlobId::new(ResourceType::CHUNK, mac(5))).is_none());
+    assert_eq!(index.snapshots(), vec![SnapshotId([9; 32])]);
+    assert_eq!(index.newest_state(), StateId([2; 32]));
+}
+
+#[test]
+fn coloured_packfile_hides_its_blobs_and_uncolouring_brings_them_back() {
+    let colour = state(2, 1, 2, |writer| writer.coloured(ResourceType::PACKFILE, &mac(8), 5));
+    let index = build(vec![with_snapshot(1, 0, 1, 9, 8), colour]).unwrap();
+    assert!(index.snapshots().is_empty());
+    let colour = state(2, 1, 2, |writer| writer.coloured(ResourceType::PACKFILE, &mac(8), 5));
+    let undo = state(3, 2, 3, |writer| writer.delete(3, ResourceType::PACKFILE, &mac(8), &pack(0)));
+    let index = build(vec![undo, colour, with_snapshot(1, 0, 1, 9, 8)]).unwrap();
+    assert_eq!(index.snapshots().len(), 1);
+}
+
+#[test]
+fn removed_snapshot_is_not_listed() {
+    let removal = state(2, 1, 2, |writer| writer.coloured(ResourceType::SNAPSHOT, &mac(9), 5));
+    let index = build(vec![removal, with_snapshot(1, 0, 1, 9, 8)]).unwrap();
+    assert!(index.snapshots().is_empty());
+}
+
+#[test]
+fn deleting_a_packfile_is_final_even_when_applied_first() {
+    let deletion = state(1, 0, 1, |writer| writer.delete(4, ResourceType(0), &mac(0), &pack(8)));
+    let index = build(vec![deletion, with_snapshot(2, 0, 2, 9, 8)]).unwrap();
+    assert!(index.snapshots().is_empty());
+}
+
+#[test]
+fn loop_of_parents_is_damage() {
+    assert!(build(vec![with_snapshot(1, 2, 1, 9, 8), with_snapshot(2, 1, 2, 7, 6)]).is_err());
+}

@@ -1,0 +1,248 @@
+//! Locks of a store: shared for writers, exclusive for maintenance.
+//!
+//! A lock is refreshed every five minutes and stale ten minutes after its timestamp, as in the
+//! reference implementation. Where overwriting is forbidden, each refresh writes a new lock and an
+//! old one that stays behind is no error.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kloset_codec::codec::Scratch;
+use kloset_connector::{ConnectorError, ErrorKind, PutMode, StoreFile};
+use kloset_format::lock::LockRecord;
+use kloset_format::{LockId, ResourceType, Timestamp, Version, envelope};
+use rand::RngCore;
+
+use crate::{Error, Repository};
+
+/// Time between two refreshes.
+const REFRESH_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Age after which a lock binds nobody.
+const STALE_AFTER_SECONDS: i64 = 10 * 60;
+/// A lock that could not be refreshed for this long protects no more.
+const LOST_AFTER: Duration = Duration::from_secs(5 * 60 + 150);
+/// Decoded size of a lock at most.
+const LOCK_BYTES_MAX: usize = 64 << 10;
+
+/// Who may work beside the holder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LockKind {
+    /// Other shared holders.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
+/// A held lock. Release it with [`StoreLock::release`]; dropping it releases it as well as it can.
+pub(crate) struct StoreLock {
+    repository: Arc<Repository>,
+    held: Arc<Held>,
+    refresher: Option<JoinHandle<()>>,
+}
+
+struct Held {
+    names: Mutex<Vec<LockId>>,
+    refreshed: Mutex<Instant>,
+    stop: Mutex<bool>,
+    wake: Condvar,
+    cannot_overwrite: AtomicBool,
+    kind: LockKind,
+}
+
+impl StoreLock {
+    /// Writes a lock under `name`, then makes sure that no live lock of another excludes it.
+    pub(crate) fn acquire(repository: &Arc<Repository>, name: LockId, kind: LockKind) -> Result<Self, Error> {
+        write_lock(repository, name, kind)?;
+        if let Err(error) = refuse_conflicts(repository, name, kind) {
+            let _ = repository.storage.delete(StoreFile::Lock, &name.0);
+            return Err(error);
+        }
+        let held = Arc::new(Held {
+            names: Mutex::new(vec![name]),
+            refreshed: Mutex::new(Instant::now()),
+            stop: Mutex::new(false),
+            wake: Condvar::new(),
+            cannot_overwrite: AtomicBool::new(false),
+            kind,
+        });
+        let refresher = {
+            let (repository, held) = (Arc::clone(repository), Arc::clone(&held));
+            std::thread::Builder::new()
+                .name("lock".to_owned())
+                .spawn(move || keep_fresh(&repository, &held))
+                .map_err(|error| {
+                    Error::Storage(ConnectorError::from_io("start thread for", "the lock", error))
+                })?
+        };
+        Ok(Self { repository: Arc::clone(repository), held, refresher: Some(refresher) })
+    }
+
+    /// Whether the lock has been refreshed recently enough to protect what it guards.
+    pub(crate) fn is_fresh(&self) -> bool {
+        guard(&self.held.refreshed).elapsed() < LOST_AFTER
+    }
+
+    /// Removes the lock and waits until it is gone. A store that forbids deleting keeps it until it
+    /// is stale, which is no error.
+    pub(crate) fn release(mut self) {
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
+        *guard(&self.held.stop) = true;
+        self.held.wake.notify_all();
+        if let Some(refresher) = self.refresher.take() {
+            let _ = refresher.join();
+            for name in guard(&self.held.names).drain(..) {
+                let _ = self.repository.storage.delete(StoreFile::Lock, &name.0);
+            }
+        }
+    }
+}
+
+impl Drop for StoreLock {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+fn keep_fresh(repository: &Repository, held: &Held) {
+    loop {
+        let stop = guard(&held.stop);
+        let (stop, _) = held
+            .wake
+            .wait_timeout_while(stop, REFRESH_EVERY, |stop| !*stop)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *stop {
+            return;
+        }
+        drop(stop);
+        let current = guard(&held.names).last().copied().unwrap_or(LockId::ZERO);
+        let refreshed = if held.cannot_overwrite.load(Ordering::Relaxed) {
+            refresh_under_new_name(repository, held)
+        } else {
+            match write_lock(repository, current, held.kind) {
+                Err(Error::Storage(error))
+                    if matches!(error.kind, ErrorKind::Permission | ErrorKind::AlreadyExists) =>
+                {
+                    held.cannot_overwrite.store(true, Ordering::Relaxed);
+                    refresh_under_new_name(repository, held)
+                }
+                other => other,
+            }
+        };
+        if refreshed.is_ok() {
+            *guard(&held.refreshed) = Instant::now();
+        }
+    }
+}
+
+fn refresh_under_new_name(repository: &Repository, held: &Held) -> Result<(), Error> {
+    let mut name = [0u8; 32];
+    Scratch::new().rng().fill_bytes(&mut name);
+    let name = LockId(name);
+    write_lock(repository, name, held.kind)?;
+    let mut names = guard(&held.names);
+    names.retain(|old| repository.storage.delete(StoreFile::Lock, &old.0).is_err());
+    names.push(name);
+    Ok(())
+}
+
+fn write_lock(repository: &Repository, name: LockId, kind: LockKind) -> Result<(), Error> {
+    let record = LockRecord {
+        version: Version::V1_0_0,
+        timestamp: repository.runtime.clock.now(),
+        hostname: repository.runtime.hostname.clone(),
+        exclusive: kind == LockKind::Exclusive,
+    };
+    let mut body = envelope::header(ResourceType::LOCK, Version::V1_0_0).to_vec();
+    repository.codec.encode(&mut Scratch::new(), &record.encode(), &mut body);
+    let trailer = repository.key.mac(&body);
+    body.extend_from_slice(trailer.as_bytes());
+    repository
+        .storage
+        .put(StoreFile::Lock, &name.0, Bytes::from(body), PutMode::Replace)
+        .map_err(Error::Storage)
+}
+
+/// Reads every other lock; a live one that excludes ours is an error, a stale one is swept.
+fn refuse_conflicts(repository: &Repository, own: LockId, kind: LockKind) -> Result<(), Error> {
+    let listed = repository.storage.list(StoreFile::Lock).map_err(Error::Storage)?;
+    // The server's clock, as our own fresh lock shows it, judges locks of others.
+    let server_now = listed.iter().find(|item| item.name == own.0).and_then(|item| item.modified);
+    let now = server_now.unwrap_or_else(|| repository.runtime.clock.now());
+    for item in listed.iter().filter(|item| item.name != own.0) {
+        let Some(lock) = read_lock(repository, LockId(item.name))? else { continue };
+        let written = item.modified.filter(|_| server_now.is_some()).unwrap_or(lock.timestamp);
+        if now.seconds.saturating_sub(written.seconds) > STALE_AFTER_SECONDS {
+            let _ = repository.storage.delete(StoreFile::Lock, &item.name);
+            continue;
+        }
+        if lock.exclusive || kind == LockKind::Exclusive {
+            return Err(Error::Locked { holder: lock.hostname, since: rfc3339(lock.timestamp) });
+        }
+    }
+    Ok(())
+}
+
+/// A lock's record; `None` if it vanished meanwhile.
+pub(crate) fn read_lock(repository: &Repository, name: LockId) -> Result<Option<LockRecord>, Error> {
+    let bytes = match repository.storage.get(StoreFile::Lock, &name.0) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::Storage(error)),
+    };
+    let unreadable = |reason: String| {
+        Error::Storage(
+            ConnectorError::new(ErrorKind::Corrupt, "read", format!("lock {name}"), reason)
+                .with_hint("remove the damaged lock file once no other client is at work"),
+        )
+    };
+    let opened = envelope::open(&bytes, ResourceType::LOCK, Version::V1_0_0)
+        .map_err(|error| unreadable(error.to_string()))?;
+    if !repository.key.verify_parts(&[opened.signed], &opened.trailer) {
+        return Err(unreadable("its checksum does not match".to_owned()));
+    }
+    let plain = repository
+        .codec
+        .decode(&mut Scratch::new(), opened.payload, LOCK_BYTES_MAX)
+        .map_err(|error| unreadable(error.to_string()))?;
+    LockRecord::decode(&plain).map(Some).map_err(|error| unreadable(error.to_string()))
+}
+
+/// `2006-01-02T15:04:05Z`, proleptic Gregorian.
+fn rfc3339(time: Timestamp) -> String {
+    let days = time.seconds.div_euclid(86_400);
+    let second = time.seconds.rem_euclid(86_400);
+    // Civil-from-days over 400-year eras that start on March 1st.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_times_read_as_dates() {
+        assert_eq!(rfc3339(Timestamp { seconds: 0, nanoseconds: 0 }), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(Timestamp { seconds: 1_700_000_000, nanoseconds: 0 }), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc3339(Timestamp { seconds: -1, nanoseconds: 0 }), "1969-12-31T23:59:59Z");
+        assert_eq!(rfc3339(Timestamp { seconds: 951_782_400, nanoseconds: 0 }), "2000-02-29T00:00:00Z");
+    }
+}

@@ -1,0 +1,18 @@
+//! The write side of a repository: packfiles built in memory, uploaded in the background,
+//! published by states.
+//!
+//! Order of a transaction, each step confirmed before the next depends on it: lock → packfiles
+//! (any order, in parallel) → all of them acknowledged → state → state read back → unlock. A
+//! state names only packfiles whose upload was acknowledged; the first failed upload fails the
+//! whole transaction.
+
+mod builder;
+mod lock;
+mod packer;
+mod publish;
+mod transaction;
+
+pub(crate) use lock::{LockKind, StoreLock};
+pub(crate) use packer::Packer;
+pub(crate) use publish::{StateName, publish_state};
+pub(crate) use transaction::Transaction;

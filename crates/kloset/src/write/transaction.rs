@@ -1,0 +1,410 @@
+//! One command's additions to a store, from the lock to the published state.
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use kloset_codec::codec::Scratch;
+use kloset_connector::{ConnectorError, PutMode, StoreFile};
+use kloset_format::packfile::BlobRecord;
+use kloset_format::state::StateWriter;
+use kloset_format::{LockId, PackfileId, ResourceType, SnapshotId, StateId, Version};
+use rand::RngCore;
+
+use super::builder::PackfileBuilder;
+use super::lock::{LockKind, StoreLock};
+use super::packer::Packer;
+use super::publish::{StateName, publish_state};
+use crate::state::MacHasher;
+use crate::{BlobId, Error, Repository};
+
+/// Claims are spread over this many sets, so that threads rarely wait for each other.
+const CLAIM_SHARDS: usize = 64;
+/// Memory for packfiles being filled, all threads together: 128 MiB leave room for as much again
+/// on its way to the store within the 512 MiB that a backup may use.
+const FILLING_BYTES_MAX: u64 = 128 << 20;
+/// A checkpoint is published when this much was uploaded since the last one,
+const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
+/// or this much time has passed, whichever comes first.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(3 * 60);
+
+/// What all threads of a transaction share.
+pub(super) struct Shared {
+    pub(super) repository: Arc<Repository>,
+    /// A packfile is sealed once its blob area is longer.
+    pub(super) seal_above_bytes: u64,
+    claims: Vec<Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>>>,
+    /// By position in the index: named by a state, but not in the store's listing.
+    absent: Vec<bool>,
+    queue: Sender<PackfileBuilder>,
+    failed: AtomicBool,
+    failure: Mutex<Option<Error>>,
+    uploaded: Mutex<Uploaded>,
+    written_bytes: AtomicU64,
+}
+
+/// Acknowledged uploads.
+struct Uploaded {
+    /// In no state yet.
+    unpublished: Vec<(PackfileId, Vec<BlobRecord>, i64)>,
+    unpublished_bytes: u64,
+    since: Instant,
+    all: Vec<PackfileId>,
+    /// The last checkpoint of this transaction.
+    checkpoint: Option<StateId>,
+}
+
+/// A transaction in progress. Without [`Transaction::commit`] it publishes nothing new.
+pub(crate) struct Transaction {
+    shared: Arc<Shared>,
+    pool: Arc<PackerPool>,
+    uploaders: Vec<JoinHandle<()>>,
+    lock: StoreLock,
+}
+
+/// As many packers as there are cores: threads borrow one for a file or a chunk.
+struct PackerPool {
+    idle: Mutex<Vec<Packer>>,
+    returned: Condvar,
+}
+
+/// A borrowed packer; goes back when dropped.
+pub(crate) struct BorrowedPacker {
+    packer: Option<Packer>,
+    pool: Arc<PackerPool>,
+}
+
+impl Transaction {
+    /// Takes the shared lock, lists the packfiles, and starts the uploaders.
+    pub(crate) fn begin(repository: &Arc<Repository>, snapshot: SnapshotId) -> Result<Self, Error> {
+        let info = repository.storage.info();
+        if !info.writable {
+            return Err(Error::ReadOnlyStore);
+        }
+        let lock = StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?;
+        let listed = list_packfiles(repository)?;
+        let absent = repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect();
+
+        let threads = repository.runtime.threads;
+        let (queue, filled) = crossbeam_channel::bounded(1);
+        let configured = repository.config.packfile.max;
+        let shared = Arc::new(Shared {
+            repository: Arc::clone(repository),
+            seal_above_bytes: configured.min(FILLING_BYTES_MAX / threads as u64),
+            claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
+            absent,
+            queue,
+            failed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            uploaded: Mutex::new(Uploaded {
+                unpublished: Vec::new(),
+                unpublished_bytes: 0,
+                since: Instant::now(),
+                all: Vec::new(),
+                checkpoint: None,
+            }),
+            written_bytes: AtomicU64::new(0),
+        });
+        let uploaders = (0..info.puts_at_once.clamp(1, 4))
+            .map(|_| {
+                let (shared, filled) = (Arc::clone(&shared), filled.clone());
+                std::thread::Builder::new()
+                    .name("upload".to_owned())
+                    .spawn(move || shared.upload_all(&filled))
+                    .map_err(|error| {
+                        Error::Storage(ConnectorError::from_io("start thread for", "uploads", error))
+                    })
+            })
+            .collect::<Result<_, _>>()?;
+        let pool = Arc::new(PackerPool {
+            idle: Mutex::new((0..threads).map(|_| Packer::new(Arc::clone(&shared))).collect()),
+            returned: Condvar::new(),
+        });
+        Ok(Self { shared, pool, uploaders, lock })
+    }
+
+    /// Borrows a packer, waiting until one is idle.
+    pub(crate) fn packer(&self) -> BorrowedPacker {
+        let idle = guard(&self.pool.idle);
+        let mut idle = self
+            .pool
+            .returned
+            .wait_while(idle, |idle| idle.is_empty())
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        BorrowedPacker { packer: idle.pop(), pool: Arc::clone(&self.pool) }
+    }
+
+    /// Whether the store has a blob, before or because of this transaction.
+    pub(crate) fn has(&self, blob: BlobId) -> bool {
+        self.shared.is_stored(blob) || guard(self.shared.shard(&blob)).contains(&blob)
+    }
+
+    /// Whether packfiles that states name are missing from the store: nothing that lies in them
+    /// is reused.
+    pub(crate) fn store_is_incomplete(&self) -> bool {
+        self.shared.absent.contains(&true)
+    }
+
+    /// Whether an upload has failed, so that more work is pointless.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Relaxed)
+    }
+
+    /// Ends the transaction: every packfile acknowledged, everything it relies on still there,
+    /// then the state that publishes it, read back.
+    pub(crate) fn commit(mut self, snapshot: SnapshotId) -> Result<(), Error> {
+        self.flush()?;
+        self.confirm_presence()?;
+        if !self.lock.is_fresh() {
+            // Maintenance may have worked beside us: what we rely on was just confirmed, so the
+            // listing above is the re-validation that a lost lock asks for.
+            self.confirm_presence()?;
+        }
+        let uploaded = guard(&self.shared.uploaded);
+        let name = match uploaded.checkpoint {
+            None => StateId(snapshot.0),
+            Some(_) => random_state(),
+        };
+        self.shared.publish(&uploaded, name)?;
+        drop(uploaded);
+        self.lock.release();
+        Ok(())
+    }
+
+    /// Ends the transaction without a snapshot. What was uploaded is published as a checkpoint, so
+    /// that the next run does not repeat it.
+    pub(crate) fn abandon(mut self) {
+        let _ = self.flush();
+        self.stop_uploaders();
+        let mut uploaded = guard(&self.shared.uploaded);
+        if !uploaded.unpublished.is_empty() {
+            let _ = self.shared.checkpoint(&mut uploaded);
+        }
+        drop(uploaded);
+        self.lock.release();
+    }
+
+    /// Seals every unfinished packfile, joining small ones, and waits for all uploads.
+    fn flush(&mut self) -> Result<(), Error> {
+        let packers: Vec<Packer> = guard(&self.pool.idle).drain(..).collect();
+        let (mut content, mut metadata) = (PackfileBuilder::new(), PackfileBuilder::new());
+        for packer in packers {
+            let (more_content, more_metadata) = packer.into_parts();
+            self.join_or_upload(&mut content, more_content)?;
+            self.join_or_upload(&mut metadata, more_metadata)?;
+        }
+        self.shared.upload(content)?;
+        self.shared.upload(metadata)?;
+        self.stop_uploaders();
+        self.shared.check_failure()
+    }
+
+    fn join_or_upload(&self, into: &mut PackfileBuilder, other: PackfileBuilder) -> Result<(), Error> {
+        let together = (into.payload_bytes() + other.payload_bytes()) as u64;
+        if together > self.shared.seal_above_bytes {
+            self.shared.upload(std::mem::replace(into, other))
+        } else {
+            into.absorb(other);
+            Ok(())
+        }
+    }
+
+    /// Waits until the queue is empty and every upload has been acknowledged or has failed.
+    fn stop_uploaders(&mut self) {
+        for _ in &self.uploaders {
+            // An empty packfile is the uploaders' sign to stop.
+            let _ = self.shared.queue.send(PackfileBuilder::new());
+        }
+        for uploader in self.uploaders.drain(..) {
+            if uploader.join().is_err() {
+                self.shared.fail(Error::Internal("an uploader died".to_owned()));
+            }
+        }
+    }
+
+    /// Lists the packfiles again: each that the index named at the start, and each uploaded since,
+    /// must be there.
+    fn confirm_presence(&self) -> Result<(), Error> {
+        let listed = list_packfiles(&self.shared.repository)?;
+        let known = self.shared.repository.index.packfile_list();
+        for (id, absent) in known.iter().zip(&self.shared.absent) {
+            if !absent && !listed.contains(id) {
+                return Err(Error::PackfileVanished(*id));
+            }
+        }
+        match guard(&self.shared.uploaded).all.iter().find(|id| !listed.contains(*id)) {
+            Some(missing) => Err(Error::PackfileVanished(*missing)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    /// Whether the index knows the blob in a packfile that is really there.
+    fn is_stored(&self, blob: BlobId) -> bool {
+        self.repository
+            .index
+            .place(blob)
+            .is_some_and(|place| !self.absent.get(place.packfile as usize).copied().unwrap_or(true))
+    }
+
+    fn shard(&self, blob: &BlobId) -> &Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>> {
+        &self.claims[blob.mac.0[31] as usize % CLAIM_SHARDS]
+    }
+
+    /// Whether the caller is the one to store this blob.
+    pub(super) fn claim(&self, blob: BlobId) -> bool {
+        !self.is_stored(blob) && guard(self.shard(&blob)).insert(blob)
+    }
+
+    /// Hands a full packfile to the uploaders; blocks while too many are on their way.
+    pub(super) fn upload(&self, builder: PackfileBuilder) -> Result<(), Error> {
+        if builder.is_empty() {
+            return Ok(());
+        }
+        if self.failed.load(Ordering::Relaxed) {
+            return self.check_failure();
+        }
+        self.queue.send(builder).map_err(|_| Error::Internal("the uploaders are gone".to_owned()))
+    }
+
+    fn upload_all(&self, filled: &Receiver<PackfileBuilder>) {
+        let mut scratch = Scratch::new();
+        while let Ok(builder) = filled.recv() {
+            if builder.is_empty() {
+                return;
+            }
+            if self.failed.load(Ordering::Relaxed) {
+                continue;
+            }
+            if let Err(error) = self.upload_one(builder, &mut scratch) {
+                self.fail(error);
+            }
+        }
+    }
+
+    fn upload_one(&self, builder: PackfileBuilder, scratch: &mut Scratch) -> Result<(), Error> {
+        let repository = &self.repository;
+        let now = || repository.runtime.clock.now().to_nanoseconds();
+        let sealed = builder.seal(&repository.key, &repository.codec, scratch, now());
+        let bytes = sealed.body.len() as u64;
+        repository
+            .storage
+            .put(StoreFile::Packfile, &sealed.id.0, sealed.body, PutMode::Immutable)
+            .map_err(Error::Storage)?;
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut uploaded = guard(&self.uploaded);
+        uploaded.all.push(sealed.id);
+        uploaded.unpublished.push((sealed.id, sealed.records, now()));
+        uploaded.unpublished_bytes += bytes;
+        if uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
+            || uploaded.since.elapsed() >= CHECKPOINT_EVERY
+        {
+            self.checkpoint(&mut uploaded)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what was uploaded since the last checkpoint, without a snapshot.
+    fn checkpoint(&self, uploaded: &mut Uploaded) -> Result<(), Error> {
+        let name = random_state();
+        self.publish(uploaded, name)?;
+        uploaded.checkpoint = Some(name);
+        uploaded.unpublished.clear();
+        uploaded.unpublished_bytes = 0;
+        uploaded.since = Instant::now();
+        Ok(())
+    }
+
+    fn publish(&self, uploaded: &Uploaded, name: StateId) -> Result<(), Error> {
+        let parent = uploaded.checkpoint.unwrap_or_else(|| self.repository.index.newest_state());
+        let mut writer = StateWriter::new(parent);
+        for (packfile, records, _) in &uploaded.unpublished {
+            for record in records {
+                writer.location(
+                    ResourceType(record.resource as u8),
+                    record.version,
+                    &record.mac,
+                    packfile,
+                    record.offset,
+                    record.length,
+                );
+            }
+        }
+        for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
+            writer.packfile(packfile, &name, *acknowledged_ns);
+        }
+        let now = self.repository.runtime.clock.now().to_nanoseconds();
+        let plain = writer.finish(Version::V1_1_0, now, [0; 16]);
+        publish_state(&self.repository, StateName::Given(name), &plain).map(|_| ())
+    }
+
+    fn fail(&self, error: Error) {
+        guard(&self.failure).get_or_insert(error);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails with the first error of any upload, once; later callers hear a short form.
+    fn check_failure(&self) -> Result<(), Error> {
+        if !self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(guard(&self.failure)
+            .take()
+            .unwrap_or_else(|| Error::Internal("an upload failed, see the first error".to_owned())))
+    }
+}
+
+impl Transaction {
+    /// The first failure of an upload, if there was any.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.shared.check_failure().err()
+    }
+
+    /// Bytes uploaded as packfiles so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.shared.written_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for BorrowedPacker {
+    fn drop(&mut self) {
+        if let Some(packer) = self.packer.take() {
+            guard(&self.pool.idle).push(packer);
+            self.pool.returned.notify_one();
+        }
+    }
+}
+
+impl std::ops::Deref for BorrowedPacker {
+    type Target = Packer;
+
+    fn deref(&self) -> &Packer {
+        self.packer.as_ref().expect("a borrowed packer is only taken out by drop")
+    }
+}
+
+impl std::ops::DerefMut for BorrowedPacker {
+    fn deref_mut(&mut self) -> &mut Packer {
+        self.packer.as_mut().expect("a borrowed packer is only taken out by drop")
+    }
+}
+
+fn list_packfiles(repository: &Repository) -> Result<HashSet<PackfileId>, Error> {
+    let listed = repository.storage.list(StoreFile::Packfile).map_err(Error::Storage)?;
+    Ok(listed.into_iter().map(|item| PackfileId(item.name)).collect())
+}
+
+fn random_state() -> StateId {
+    let mut name = [0u8; 32];
+    Scratch::new().rng().fill_bytes(&mut name);
+    StateId(name)
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
