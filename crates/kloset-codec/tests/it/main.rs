@@ -1,5 +1,5 @@
 //! Tests of the public interface: vectors of the format, round trips, hostile input.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod chunking;
 mod content_types;
