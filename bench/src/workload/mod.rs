@@ -90,8 +90,6 @@ impl DataName {
 
 /// A data set on disk, in its original version unless changed through this value.
 pub struct Data {
-    /// Which one it is.
-    pub name: DataName,
     /// Where the tree lies.
     pub root: PathBuf,
     /// What the original version holds.
@@ -125,7 +123,7 @@ impl Data {
             }
         }
         let digest = TreeDigest::of(&root)?;
-        Ok(Self { name, root, digest, marker, generator })
+        Ok(Self { root, digest, marker, generator })
     }
 
     /// Applies the change.
