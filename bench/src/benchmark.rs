@@ -15,6 +15,7 @@ use crate::results::Results;
 use crate::session::{Outcome, Session, Shared, say};
 use crate::workload::{Data, DataName};
 
+const LOCAL_JOBS: [Job; 6] = [Job::First, Job::Unchanged, Job::Ls, Job::Restore, Job::Check, Job::Changed];
 const STORE_JOBS: [Job; 4] = [Job::SftpBackup, Job::SftpBackupSmall, Job::SftpLs, Job::SftpRestore];
 const TREE_JOBS: [Job; 2] = [Job::SftpSource, Job::SftpTarget];
 
@@ -54,6 +55,9 @@ impl Benchmark {
     }
 
     fn local(&mut self, name: DataName) -> Result<(), BenchError> {
+        if !self.selection.has_any(&LOCAL_JOBS) && !self.selection.has_any(&[Job::Open]) {
+            return Ok(());
+        }
         let data = self.prepare(name)?;
         for _ in 0..self.runs {
             for program in 0..self.programs.len() {
@@ -64,6 +68,11 @@ impl Benchmark {
     }
 
     fn sftp(&mut self) -> Result<(), BenchError> {
+        let stores = self.selection.has_any(&STORE_JOBS);
+        let trees = self.selection.has_any(&TREE_JOBS);
+        if !stores && !trees {
+            return Ok(());
+        }
         let bulk = self.prepare(DataName::SftpBulk)?;
         let small = self.prepare(DataName::SftpSmall)?;
         let many = self.prepare(DataName::SftpMany)?;
@@ -72,11 +81,11 @@ impl Benchmark {
             let remote = Remote::start(round_trip)?;
             for _ in 0..self.runs {
                 for program in 0..self.programs.len() {
-                    if self.selection.has_any(&STORE_JOBS) {
+                    if stores {
                         let jobs = |session: &mut Session| sftp_store_jobs(session, &bulk, &small);
                         self.turn(program, &label, Some(&remote), true, jobs)?;
                     }
-                    if self.selection.has_any(&TREE_JOBS) {
+                    if trees && self.has_remote_trees(program) {
                         let alias = remote.alias();
                         let jobs = |session: &mut Session| sftp_tree_jobs(session, alias, &many, &small);
                         self.turn(program, &label, Some(&remote), false, jobs)?;
@@ -85,6 +94,14 @@ impl Benchmark {
             }
         }
         Ok(())
+    }
+
+    fn has_remote_trees(&mut self, program: usize) -> bool {
+        let Some(program) = self.programs.get(program) else { return false };
+        if !program.has_remote_trees() {
+            self.results.skip(format!("{}: no sources or destinations behind SFTP", program.label()));
+        }
+        program.has_remote_trees()
     }
 
     /// One program's turn: fresh surroundings and store, its jobs, and cleaning up.
@@ -130,7 +147,7 @@ impl Benchmark {
 fn local_jobs(session: &mut Session, data: &Data) -> Result<(), BenchError> {
     let source = local(&data.root);
     session.open(Job::Open)?;
-    if session.backup(Some(Job::First), &source)? == Outcome::Stop {
+    if !session.wants_any(&LOCAL_JOBS) || session.backup(Some(Job::First), &source)? == Outcome::Stop {
         return Ok(());
     }
     if session.wants(Job::Unchanged) {
@@ -153,8 +170,7 @@ fn sftp_store_jobs(session: &mut Session, bulk: &Data, small: &Data) -> Result<(
     if session.wants(Job::SftpBackup) {
         session.backup(Some(Job::SftpBackup), &local(&bulk.root))?;
     }
-    let needs_small = [Job::SftpBackupSmall, Job::SftpLs, Job::SftpRestore];
-    if !needs_small.into_iter().any(|job| session.wants(job))
+    if !session.wants_any(&[Job::SftpBackupSmall, Job::SftpLs, Job::SftpRestore])
         || session.backup(Some(Job::SftpBackupSmall), &local(&small.root))? == Outcome::Stop
     {
         return Ok(());

@@ -112,15 +112,22 @@ impl Selection {
         self.jobs.is_empty() || job.opening().is_none() || self.jobs.contains(&job)
     }
 
-    /// True if any of the jobs is to be measured.
+    /// True if any of the jobs was asked for.
     pub fn has_any(&self, jobs: &[Job]) -> bool {
-        jobs.iter().any(|job| self.has(*job))
+        self.jobs.is_empty() || jobs.iter().any(|job| self.jobs.contains(job))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn opening_is_measured_along_with_any_job_but_is_no_reason_to_run_others() {
+        let selection = Selection::new(vec![Job::SftpLs]);
+        assert!(selection.has(Job::Open) && selection.has(Job::SftpLs) && !selection.has(Job::Ls));
+        assert!(!selection.has_any(&[Job::Open, Job::First]));
+    }
 
     #[test]
     fn labels_are_the_names_of_the_command_line() {

@@ -84,8 +84,9 @@ impl Report<'_> {
             }
             print_job(out, table)?;
         }
+        writeln!(out)?;
         for (name, content) in &facts.data {
-            writeln!(out, "\n{name}: {content}")?;
+            writeln!(out, "data {name}: {content}")?;
         }
         for line in self.skipped {
             writeln!(out, "left out: {line}")?;

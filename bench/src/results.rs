@@ -80,6 +80,13 @@ impl Results {
         self.samples.push(Sample { workload, job, program, measured, store_bytes });
     }
 
+    /// Notes once what a program cannot do.
+    pub fn skip(&mut self, line: String) {
+        if !self.skipped.contains(&line) {
+            self.skipped.push(line);
+        }
+    }
+
     /// Reduces everything to tables; `ours` is the label that ratios are for.
     pub fn tables(&self, ours: &str) -> Vec<JobTable> {
         let mut keys: Vec<(&str, Job)> = Vec::new();

@@ -154,6 +154,11 @@ impl<'a, 'b> Session<'a, 'b> {
         self.shared.selection.has(job)
     }
 
+    /// Whether any of the jobs was asked for.
+    pub fn wants_any(&self, jobs: &[Job]) -> bool {
+        self.shared.selection.has_any(jobs)
+    }
+
     fn newest(&self) -> u32 {
         self.snapshots.saturating_sub(1)
     }
@@ -175,9 +180,7 @@ impl<'a, 'b> Session<'a, 'b> {
         let name = job.map_or_else(|| step.label(), Job::label);
         let Some(command) = self.program.command(step, &self.around)? else {
             let line = format!("{} {}: not possible with this program", self.program.label(), name);
-            if !self.shared.results.skipped.contains(&line) {
-                self.shared.results.skipped.push(line);
-            }
+            self.shared.results.skip(line);
             return Ok(Outcome::Stop);
         };
         let measured = match self.shared.runner.run(&command) {

@@ -127,6 +127,11 @@ pub trait Program {
         Ok(())
     }
 
+    /// Whether sources and destinations of backups may lie behind SFTP.
+    fn has_remote_trees(&self) -> bool {
+        false
+    }
+
     /// The command for a step, or nothing if the program has no such ability.
     fn command(&self, step: &Step<'_>, around: &Surroundings) -> Result<Option<Command>, BenchError>;
 

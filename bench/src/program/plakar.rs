@@ -26,6 +26,10 @@ impl Program for Plakar {
         first_line(&self.binary, &["version"])
     }
 
+    fn has_remote_trees(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, around: &Surroundings) -> Result<(), BenchError> {
         // Keeps builds that look for updates from doing so; those that do not know the flag say so.
         let mut command = around.command(&self.binary);
