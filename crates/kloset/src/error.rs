@@ -119,6 +119,12 @@ pub enum Error {
         /// What was expected.
         wanted: &'static str,
     },
+    /// Following the symbolic links of a path does not end.
+    #[error("{path}: too many symbolic links")]
+    TooManyLinks {
+        /// The path asked for.
+        path: String,
+    },
     /// Another client holds a lock that excludes this operation.
     #[error("repository is locked by {holder} since {since}")]
     Locked {

@@ -5,6 +5,7 @@
 //! threads and randomness from a [`Runtime`].
 
 pub mod backup;
+mod btree;
 pub mod check;
 pub mod error;
 pub mod exclude;

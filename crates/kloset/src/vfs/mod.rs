@@ -1,11 +1,30 @@
 //! The tree of files in a snapshot: lookup, listing, walking, reading contents.
+//!
+//! Directories are read through the `dirpack` index where the snapshot has one (an object per
+//! directory with all its entries), else through the file tree, entry by entry. A dirpack that is
+//! damaged is replaced by the file tree too, and the other way round.
 
-use std::io::Write;
+mod content;
+mod listing;
+mod lookup;
+pub mod parent;
+mod walk;
+
+use std::cmp::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use kloset_format::entry::Entry;
 use kloset_format::error_entry::ErrorEntry;
+use kloset_format::{KeyOrder, Mac, ResourceType, path};
 
-use crate::{Error, Snapshot};
+use crate::btree::Tree;
+use crate::{BlobId, Error, Snapshot};
+
+pub(crate) use content::OBJECTS_PER_BATCH;
+pub(crate) use content::read_chunks;
+pub(crate) use listing::{DirectoryIndex, children_from_tree};
+pub use parent::{ParentEntry, ParentTree};
+pub(crate) use walk::{Step, walk_steps};
 
 /// A path of a snapshot and what is there.
 #[derive(Clone, Debug)]
@@ -16,57 +35,117 @@ pub struct Found {
     pub entry: Entry,
 }
 
+/// An entry with the name of its blob.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedEntry {
+    pub entry: Entry,
+    pub mac: Mac,
+}
+
+/// What a snapshot remembers of its trees between calls.
+#[derive(Default)]
+pub(crate) struct SnapshotTrees {
+    /// The part of the dirpack index that the first walk loaded, and the directory it is below.
+    directories: OnceLock<(Vec<u8>, Arc<DirectoryIndex>)>,
+    nodes: crate::btree::NodeCache,
+}
+
 impl Snapshot {
-    /// The directory that was backed up.
-    pub fn root_directory(&self) -> &[u8] {
-        todo!()
-    }
-
-    /// Turns a path as typed (absolute, or relative to the root directory, possibly empty) into a
-    /// clean absolute one.
-    pub fn absolute(&self, path: &[u8]) -> Vec<u8> {
-        let _ = path;
-        todo!()
-    }
-
-    /// The entry at a clean absolute path, links not followed.
-    pub fn entry(&self, path: &[u8]) -> Result<Found, Error> {
-        let _ = path;
-        todo!()
-    }
-
-    /// The entry at a clean absolute path, symbolic links followed (in every component).
-    pub fn resolve(&self, path: &[u8]) -> Result<Found, Error> {
-        let _ = path;
-        todo!()
-    }
-
-    /// The children of a directory in byte order of their names.
-    pub fn children(&self, directory: &[u8]) -> Result<Vec<Entry>, Error> {
-        let _ = directory;
-        todo!()
-    }
-
-    /// Everything at and below `path`, each directory before its children, children in byte order
-    /// of their paths, depth first; many directories are fetched at once. Stops at the visitor's error.
-    pub fn walk(
-        &self,
-        path: &[u8],
-        visit: &mut dyn FnMut(Found) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let _ = (path, visit);
-        todo!()
-    }
-
-    /// Writes the verified content of a regular file to `out`; write errors come back as
-    /// `Ok(Err(_))`.
-    pub fn write_content(&self, entry: &Entry, out: &mut dyn Write) -> Result<std::io::Result<()>, Error> {
-        let _ = (entry, out);
-        todo!()
-    }
-
     /// Paths that could not be read when the snapshot was made, in byte order.
     pub fn errors(&self) -> Result<Vec<ErrorEntry>, Error> {
-        todo!()
+        let tree = self.tree(ResourceType::ERROR_BTREE, self.source().roots.errors, KeyOrder::Bytes)?;
+        let mut wanted = Vec::new();
+        tree.scan(&mut |_, mac| {
+            wanted.push(BlobId::new(ResourceType::ERROR_ENTRY, mac));
+            Ok(())
+        })?;
+        let mut entries = Vec::with_capacity(wanted.len());
+        for batch in wanted.chunks(OBJECTS_PER_BATCH) {
+            for entry in self.decode_blobs(batch, |bytes| ErrorEntry::decode(bytes)) {
+                entries.push(entry?);
+            }
+        }
+        Ok(entries)
+    }
+
+    pub(crate) fn tree(
+        &self,
+        record_type: ResourceType,
+        record: Mac,
+        order: KeyOrder,
+    ) -> Result<Tree<'_>, Error> {
+        Tree::open(self.repository(), &self.trees().nodes, record_type, record, order)
+    }
+
+    pub(crate) fn file_tree(&self) -> Result<Tree<'_>, Error> {
+        self.tree(ResourceType::VFS_BTREE, self.source().roots.root, KeyOrder::Tree)
+    }
+
+    /// The dirpack index at and below `directory`, if the snapshot has one. The first one loaded is
+    /// kept.
+    pub(crate) fn directory_index(&self, directory: &[u8]) -> Result<Option<Arc<DirectoryIndex>>, Error> {
+        if let Some((base, index)) = self.trees().directories.get()
+            && base == directory
+        {
+            return Ok(Some(Arc::clone(index)));
+        }
+        let Some(index) = DirectoryIndex::load(self, directory)?.map(Arc::new) else { return Ok(None) };
+        let _ = self.trees().directories.set((directory.to_vec(), Arc::clone(&index)));
+        Ok(Some(index))
+    }
+
+    /// The index of this name, if the snapshot has it.
+    pub(crate) fn index_tree(&self, name: &str) -> Result<Option<Tree<'_>>, Error> {
+        match self.source().indexes.iter().find(|index| index.name == *name && index.kind == *"btree") {
+            Some(index) => self.tree(ResourceType::BTREE_ROOT, index.value, KeyOrder::Bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Orders paths as a walk meets them: like bytes, but with the slash before everything else.
+pub(crate) fn walk_order(a: &[u8], b: &[u8]) -> Ordering {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    match (a.get(same), b.get(same)) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Less,
+        (Some(_), None) => Ordering::Greater,
+        (Some(b'/'), Some(_)) => Ordering::Less,
+        (Some(_), Some(b'/')) => Ordering::Greater,
+        (Some(a), Some(b)) => a.cmp(b),
+    }
+}
+
+/// Where `key` stands relative to the paths at and below `directory`, in byte order. Paths in
+/// between that do not belong there (`/a-b` between `/a` and `/a/c`) count as inside.
+pub(crate) fn position_below(directory: &[u8], key: &[u8]) -> Ordering {
+    if directory == b"/" || path::is_within(key, directory) {
+        return Ordering::Equal;
+    }
+    if key < directory {
+        return Ordering::Less;
+    }
+    let rest = key.strip_prefix(directory);
+    if rest.is_some_and(|rest| rest.first() < Some(&b'/')) { Ordering::Equal } else { Ordering::Greater }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walk_order_puts_children_right_after_their_directory() {
+        let mut paths: Vec<&[u8]> = vec![b"/a-b", b"/a/x", b"/", b"/a", b"/b", b"/a/x/y", b"/a.c"];
+        paths.sort_by(|a, b| walk_order(a, b));
+        assert_eq!(paths, [&b"/"[..], b"/a", b"/a/x", b"/a/x/y", b"/a-b", b"/a.c", b"/b"]);
+    }
+
+    #[test]
+    fn positions_below_a_directory_are_one_run_in_byte_order() {
+        let keys: [&[u8]; 8] = [b"/", b"/A", b"/a", b"/a-b", b"/a/x", b"/a/x/y", b"/a0", b"/b"];
+        let positions: Vec<Ordering> = keys.iter().map(|key| position_below(b"/a", key)).collect();
+        use Ordering::{Equal, Greater, Less};
+        assert_eq!(positions, [Less, Less, Equal, Equal, Equal, Equal, Greater, Greater]);
+        assert!(keys.iter().all(|key| position_below(b"/", key) == Equal));
     }
 }
