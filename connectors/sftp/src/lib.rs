@@ -1,1 +1,19 @@
 //! SFTP servers as storage, source and destination, through the system's ssh.
+//!
+//! From the outside in: [`SftpStorage`], [`SftpSource`] and [`SftpDestination`] run their operations
+//! as loops over a mailbox of answers; a pool keeps a few channels to the server; a channel carries
+//! any number of requests over a pair of pipes; the transport starts `ssh` at their other end.
+//! Everything is plain threads. Names are bytes throughout.
+
+mod answer;
+mod channel;
+mod codec;
+mod limiter;
+mod mailbox;
+mod packet;
+mod pool;
+mod storage;
+mod target;
+mod transport;
+
+pub use storage::SftpStorage;

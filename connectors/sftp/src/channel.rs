@@ -1,0 +1,514 @@
+//! One SFTP conversation: any number of requests in flight over one pair of byte streams.
+//!
+//! A writer thread gathers queued requests into large writes, a reader thread hands each answer to
+//! the completion that was left with its request. When the conversation breaks, everything pending
+//! fails at once with the same cause. Requests on one channel are answered in the order they were
+//! sent, which the callers rely on when they send a handle's last use and its close back to back.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender};
+use kloset_connector::{ConnectorError, ErrorKind};
+
+use crate::codec::{Frame, FrameReader, MESSAGE_BYTES_MAX};
+use crate::limiter::Limiter;
+use crate::packet::{Features, Handle, Limits, Request, Response, VERSION, printable, put_u32, status};
+
+/// Requests are gathered up to this size before they are written.
+const GATHER_BYTES: usize = 512 << 10;
+/// Payloads from this size on are written from where they lie.
+const DIRECT_BYTES: usize = 32 << 10;
+/// A single write; small enough that a slow line shows signs of life between two of them.
+const WRITE_BYTES: usize = 64 << 10;
+/// Data per request unless the server tells its limits.
+const CAREFUL_BYTES: u32 = 32 << 10;
+/// Open handles unless the server tells its limits.
+const CAREFUL_HANDLES: usize = 200;
+/// Fixed cost of a request when channels are compared, in bytes.
+const REQUEST_COST: u64 = 512;
+
+/// Why a channel is no more; shared by all requests that it took down.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Lost {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn error(&self, operation: &'static str, location: impl Into<String>) -> ConnectorError {
+        let mut error = ConnectorError::new(self.kind, operation, location, self.message.clone());
+        error.hint.clone_from(&self.hint);
+        error
+    }
+}
+
+/// An answer, or the loss of the channel.
+pub(crate) type Reply = Result<Response, Arc<Lost>>;
+
+/// What happens with an answer; runs on the reader thread and must not block.
+pub(crate) type Completion = Box<dyn FnOnce(Reply) + Send>;
+
+/// The process or socket behind a channel.
+pub(crate) trait Peer: Send + Sync {
+    /// Ends it; the streams then end too.
+    fn end(&self);
+    /// What it had to say about its end.
+    fn last_words(&self) -> Option<Lost>;
+    /// Bytes written to it that it has not taken yet: they move when the line does.
+    fn backlog_bytes(&self) -> u64;
+}
+
+enum Outgoing {
+    Message(Vec<u8>, Option<Bytes>),
+    Quit,
+}
+
+struct Waiting {
+    done: Completion,
+    cost: u64,
+    opens: bool,
+    closes: bool,
+}
+
+#[derive(Default)]
+struct Pending {
+    waiting: HashMap<u32, Waiting>,
+    next_id: u32,
+    lost: Option<Arc<Lost>>,
+}
+
+struct Shared {
+    peer: Box<dyn Peer>,
+    queue: Sender<Outgoing>,
+    pending: Mutex<Pending>,
+    dead: AtomicBool,
+    load: AtomicU64,
+    requests: AtomicUsize,
+    handles: AtomicUsize,
+    read_bytes: AtomicU32,
+    write_bytes: AtomicU32,
+    handles_max: AtomicUsize,
+    born: Instant,
+    moved_ms: AtomicU64,
+    last_backlog: AtomicU64,
+}
+
+/// A live (or lost) conversation. Dropping the last reference ends it.
+pub(crate) struct Channel {
+    shared: Arc<Shared>,
+    features: Features,
+}
+
+/// The streams of a channel and what limits them.
+pub(crate) struct Streams {
+    pub(crate) input: Box<dyn Read + Send>,
+    pub(crate) output: Box<dyn Write + Send>,
+    pub(crate) upload: Arc<Limiter>,
+    pub(crate) download: Arc<Limiter>,
+}
+
+impl Channel {
+    /// Starts a conversation and waits for the server's greeting until `deadline`, as long as
+    /// `patient` says so.
+    pub(crate) fn open(
+        streams: Streams,
+        peer: Box<dyn Peer>,
+        deadline: Instant,
+        patient: &dyn Fn() -> bool,
+    ) -> Result<Arc<Self>, Lost> {
+        let (queue, outgoing) = crossbeam_channel::unbounded();
+        let shared = Arc::new(Shared {
+            peer,
+            queue,
+            pending: Mutex::default(),
+            dead: AtomicBool::new(false),
+            load: AtomicU64::new(0),
+            requests: AtomicUsize::new(0),
+            handles: AtomicUsize::new(0),
+            read_bytes: AtomicU32::new(CAREFUL_BYTES),
+            write_bytes: AtomicU32::new(CAREFUL_BYTES),
+            handles_max: AtomicUsize::new(CAREFUL_HANDLES),
+            born: Instant::now(),
+            moved_ms: AtomicU64::new(0),
+            last_backlog: AtomicU64::new(0),
+        });
+        let mut hello = Vec::with_capacity(9);
+        put_u32(&mut hello, 5);
+        hello.push(1);
+        put_u32(&mut hello, 3);
+        let _ = shared.queue.send(Outgoing::Message(hello, None));
+        let (greet, greeting) = crossbeam_channel::bounded(1);
+        let Streams { input, output, upload, download } = streams;
+        let writer = Arc::clone(&shared);
+        spawn("sftp-write", move || write_requests(&writer, output, &outgoing, &upload));
+        let reader = Arc::clone(&shared);
+        spawn("sftp-read", move || read_answers(&reader, input, &greet, &download));
+        let features = match wait_for_greeting(&greeting, deadline, patient) {
+            Ok(features) => features,
+            Err(lost) => {
+                shared.close();
+                return Err(lost);
+            }
+        };
+        let channel = Arc::new(Self { shared, features });
+        if features.limits {
+            channel.ask_limits();
+        }
+        Ok(channel)
+    }
+
+    /// Sends a request; `done` gets the answer.
+    pub(crate) fn send(&self, request: &Request, done: Completion) {
+        let cost = REQUEST_COST
+            + match request {
+                Request::Read { length, .. } => u64::from(*length),
+                Request::Write { data, .. } => data.len() as u64,
+                _ => 0,
+            };
+        let waiting = Waiting {
+            done,
+            cost,
+            opens: matches!(request, Request::Open { .. } | Request::Opendir { .. }),
+            closes: matches!(request, Request::Close { .. }),
+        };
+        let shared = &self.shared;
+        if waiting.opens {
+            shared.handles.fetch_add(1, Ordering::Relaxed);
+        }
+        // The queue is fed under the lock: messages leave in the order of their ids.
+        let refused = {
+            let mut pending = lock(&shared.pending);
+            match pending.lost.clone() {
+                Some(lost) => Some((waiting, lost)),
+                None => {
+                    let mut id = pending.next_id;
+                    while pending.waiting.contains_key(&id) {
+                        id = id.wrapping_add(1);
+                    }
+                    pending.next_id = id.wrapping_add(1);
+                    if shared.requests.fetch_add(1, Ordering::Relaxed) == 0 {
+                        shared.touch();
+                    }
+                    shared.load.fetch_add(cost, Ordering::Relaxed);
+                    pending.waiting.insert(id, waiting);
+                    let mut head = Vec::with_capacity(64);
+                    let tail = request.encode(id, &mut head);
+                    let _ = shared.queue.send(Outgoing::Message(head, tail));
+                    None
+                }
+            }
+        };
+        if let Some((waiting, lost)) = refused {
+            (waiting.done)(Err(lost));
+        }
+    }
+
+    /// Sends a request whose answer does not matter.
+    pub(crate) fn send_and_forget(&self, request: &Request) {
+        self.send(request, Box::new(|_| ()));
+    }
+
+    /// Closes a handle without waiting.
+    pub(crate) fn close(&self, handle: Handle) {
+        self.send_and_forget(&Request::Close { handle });
+    }
+
+    /// What the server announced.
+    pub(crate) fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Bytes to ask for in one READ.
+    pub(crate) fn read_bytes(&self) -> u32 {
+        self.shared.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes to send in one WRITE.
+    pub(crate) fn write_bytes(&self) -> usize {
+        self.shared.write_bytes.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether another file may be opened without asking too much of the server.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.handles.load(Ordering::Relaxed) < self.shared.handles_max.load(Ordering::Relaxed)
+    }
+
+    /// Whether the conversation is over.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.shared.dead.load(Ordering::Relaxed)
+    }
+
+    /// What is in flight, in bytes; for choosing the least busy channel.
+    pub(crate) fn load(&self) -> u64 {
+        self.shared.load.load(Ordering::Relaxed)
+    }
+
+    /// How long nothing has moved although answers are due; zero when nothing is due.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        let shared = &self.shared;
+        if self.is_lost() || shared.requests.load(Ordering::Relaxed) == 0 {
+            return Duration::ZERO;
+        }
+        let backlog = shared.peer.backlog_bytes();
+        if shared.last_backlog.swap(backlog, Ordering::Relaxed) != backlog {
+            shared.touch();
+        }
+        let moved = Duration::from_millis(shared.moved_ms.load(Ordering::Relaxed));
+        shared.born.elapsed().saturating_sub(moved)
+    }
+
+    /// Gives the conversation up.
+    pub(crate) fn abandon(&self, lost: Lost) {
+        self.shared.lose(lost);
+        self.shared.close();
+    }
+
+    fn ask_limits(self: &Arc<Self>) {
+        let shared = Arc::downgrade(&self.shared);
+        let done: Completion = Box::new(move |reply| {
+            if let (Some(shared), Ok(Response::Extended(body))) = (shared.upgrade(), reply)
+                && let Ok(limits) = Limits::decode(body)
+            {
+                shared.obey(limits);
+            }
+        });
+        self.send(&Request::Limits, done);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.shared.lose(Lost::new(ErrorKind::Transient, "connection closed"));
+        self.shared.close();
+    }
+}
+
+impl Shared {
+    fn touch(&self) {
+        self.moved_ms.store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn close(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+        let _ = self.queue.send(Outgoing::Quit);
+        self.peer.end();
+    }
+
+    /// Fails everything that waits, and everything that will be sent.
+    fn lose(&self, lost: Lost) {
+        let waiting = {
+            let mut pending = lock(&self.pending);
+            if pending.lost.is_some() {
+                return;
+            }
+            self.dead.store(true, Ordering::Relaxed);
+            let lost = Arc::new(lost);
+            pending.lost = Some(Arc::clone(&lost));
+            (std::mem::take(&mut pending.waiting), lost)
+        };
+        let (waiting, lost) = waiting;
+        self.requests.store(0, Ordering::Relaxed);
+        for (_, one) in waiting {
+            (one.done)(Err(Arc::clone(&lost)));
+        }
+    }
+
+    fn obey(&self, limits: Limits) {
+        let most = (MESSAGE_BYTES_MAX - 1024) as u64;
+        let packet = if limits.packet == 0 { most } else { limits.packet.saturating_sub(1024).min(most) };
+        let within =
+            |told: u64| if told == 0 { u64::from(CAREFUL_BYTES) } else { told }.min(packet).max(1024) as u32;
+        self.read_bytes.store(within(limits.read), Ordering::Relaxed);
+        self.write_bytes.store(within(limits.write), Ordering::Relaxed);
+        let handles = match limits.handles {
+            0 => 4096,
+            told => told.saturating_sub(16).clamp(4, 4096) as usize,
+        };
+        self.handles_max.store(handles, Ordering::Relaxed);
+    }
+
+    fn answer(&self, frame: Frame) -> Result<(), Lost> {
+        let violation =
+            |text: &str| Lost::new(ErrorKind::Corrupt, format!("the server broke the SFTP protocol: {text}"));
+        let (id, response) = Response::decode(frame.kind, frame.body).map_err(|bad| violation(bad.0))?;
+        let Some(waiting) = lock(&self.pending).waiting.remove(&id) else {
+            return if self.dead.load(Ordering::Relaxed) {
+                Ok(())
+            } else {
+                Err(violation("answer to a request that was not made"))
+            };
+        };
+        self.requests.fetch_sub(1, Ordering::Relaxed);
+        self.load.fetch_sub(waiting.cost, Ordering::Relaxed);
+        if waiting.closes || (waiting.opens && !matches!(response, Response::Handle(_))) {
+            self.handles.fetch_sub(1, Ordering::Relaxed);
+        }
+        (waiting.done)(Ok(response));
+        Ok(())
+    }
+}
+
+fn wait_for_greeting(
+    greeting: &Receiver<Result<Features, Lost>>,
+    deadline: Instant,
+    patient: &dyn Fn() -> bool,
+) -> Result<Features, Lost> {
+    loop {
+        let wait = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));
+        match greeting.recv_timeout(wait) {
+            Ok(result) => return result,
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                return Err(Lost::new(ErrorKind::Transient, "connection closed"));
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                if !patient() {
+                    return Err(Lost::new(ErrorKind::Interrupted, "interrupted while connecting"));
+                }
+                if Instant::now() >= deadline {
+                    return Err(Lost::new(ErrorKind::Unreachable, "no answer within the connect deadline"));
+                }
+            }
+        }
+    }
+}
+
+fn read_answers(
+    shared: &Shared,
+    input: Box<dyn Read + Send>,
+    greet: &Sender<Result<Features, Lost>>,
+    limiter: &Limiter,
+) {
+    let mut frames = FrameReader::new(input);
+    let mut moved = |bytes: usize| {
+        shared.touch();
+        limiter.pass(bytes);
+    };
+    let greeting = read_greeting(shared, &mut frames, &mut moved);
+    let greeted = greeting.is_ok();
+    let _ = greet.send(greeting);
+    if !greeted {
+        shared.lose(Lost::new(ErrorKind::Transient, "connection closed"));
+        return;
+    }
+    let lost = loop {
+        match frames.next(&mut moved) {
+            Ok(Some(frame)) => {
+                if let Err(lost) = shared.answer(frame) {
+                    break lost;
+                }
+            }
+            Ok(None) => break shared.ended("the server closed the connection"),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                break Lost::new(ErrorKind::Corrupt, format!("the server broke the SFTP protocol: {error}"));
+            }
+            Err(error) => break shared.ended(&format!("the connection broke: {error}")),
+        }
+    };
+    shared.lose(lost);
+    shared.close();
+}
+
+impl Shared {
+    fn ended(&self, otherwise: &str) -> Lost {
+        match self.peer.last_words() {
+            Some(words) => Lost::new(ErrorKind::Transient, format!("connection lost: {}", words.message)),
+            None => Lost::new(ErrorKind::Transient, format!("connection lost: {otherwise}")),
+        }
+    }
+}
+
+fn read_greeting(
+    shared: &Shared,
+    frames: &mut FrameReader<Box<dyn Read + Send>>,
+    moved: &mut dyn FnMut(usize),
+) -> Result<Features, Lost> {
+    let said = |text: &str| Lost {
+        kind: ErrorKind::Unsupported,
+        message: format!("the server answers with something that is not SFTP: {text}"),
+        hint: Some("a shell start-up file that prints text, or a forced command, is in the way".to_owned()),
+    };
+    match frames.next(moved) {
+        Ok(Some(Frame { kind: VERSION, body })) => match Features::decode(body) {
+            Ok((3.., features)) => Ok(features),
+            Ok((version, _)) => Err(said(&format!("protocol version {version}"))),
+            Err(bad) => Err(said(bad.0)),
+        },
+        Ok(Some(frame)) => Err(said(&printable(&frame.body))),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            let head = error.to_string();
+            Err(said(&format!("{head} {}", printable(frames.buffered()))))
+        }
+        Ok(None) | Err(_) => Err(shared.peer.last_words().unwrap_or_else(|| {
+            Lost::new(ErrorKind::Transient, "the connection was closed before SFTP began")
+        })),
+    }
+}
+
+fn write_requests(
+    shared: &Shared,
+    mut output: Box<dyn Write + Send>,
+    queue: &Receiver<Outgoing>,
+    limiter: &Limiter,
+) {
+    let mut gathered = Vec::with_capacity(GATHER_BYTES + 4096);
+    let mut put = |bytes: &[u8]| -> std::io::Result<()> {
+        for piece in bytes.chunks(WRITE_BYTES) {
+            limiter.pass(piece.len());
+            output.write_all(piece)?;
+            shared.touch();
+        }
+        Ok(())
+    };
+    while let Ok(first) = queue.recv() {
+        let mut next = Some(first);
+        let mut result = Ok(());
+        while let Some(message) = next.take() {
+            let Outgoing::Message(head, tail) = message else { return };
+            gathered.extend_from_slice(&head);
+            match tail {
+                Some(tail) if tail.len() >= DIRECT_BYTES => {
+                    result = put(&gathered).and_then(|()| put(&tail));
+                    gathered.clear();
+                }
+                Some(tail) => gathered.extend_from_slice(&tail),
+                None => {}
+            }
+            if result.is_err() || gathered.len() >= GATHER_BYTES {
+                break;
+            }
+            next = queue.try_recv().ok();
+        }
+        if result.and_then(|()| put(&gathered)).is_err() {
+            // The reader learns of the end too, and knows more about its cause; it gets a moment.
+            std::thread::sleep(Duration::from_millis(200));
+            shared.lose(shared.ended("the connection broke while sending"));
+            shared.close();
+            return;
+        }
+        gathered.clear();
+    }
+}
+
+/// Whether an answer says that the thing is not there.
+pub(crate) fn is_missing(reply: &Reply) -> bool {
+    matches!(reply, Ok(Response::Status { code: status::NO_SUCH_FILE, .. }))
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
+    // Without threads nothing can work; the closed queues then make every request fail.
+    let _ = std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10).spawn(body);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,283 @@
+//! The channels to one server: made when needed, made again when lost.
+//!
+//! One login, four channels on it. If the server wants fewer channels, fewer are used; if it wants
+//! only one, a second login is made. A monitor thread notices silence. Nothing here tries anything
+//! twice: a lost channel fails its requests as transient, and the next call connects anew.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use kloset_connector::{ConnectorContext, ConnectorError, ErrorKind};
+
+use crate::channel::{Channel, Lost};
+use crate::mailbox::{Patience, lock};
+use crate::target::Target;
+use crate::transport::{Connection, Transport};
+
+/// Channels wanted: OpenSSH gives each a window of 2 MiB, and four fill 40 ms of a fast line.
+const CHANNELS: usize = 4;
+/// Silence that the user is told of.
+const STALL: Duration = Duration::from_secs(5);
+
+/// Channels to one target.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    transport: Transport,
+    context: ConnectorContext,
+    state: Mutex<State>,
+    changed: Condvar,
+    ended: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    channels: Vec<Member>,
+    /// Somebody is connecting.
+    connecting: bool,
+    /// More channels are being opened.
+    growing: bool,
+    /// The server's wish, learned by asking for more.
+    channels_max: Option<usize>,
+    was_connected: bool,
+    monitored: bool,
+}
+
+struct Member {
+    channel: Arc<Channel>,
+    connection: Arc<Connection>,
+}
+
+impl Pool {
+    pub(crate) fn new(target: Target, context: ConnectorContext) -> Self {
+        let transport = Transport::new(target, context.clone());
+        Self {
+            shared: Arc::new(Shared {
+                transport,
+                context,
+                state: Mutex::default(),
+                changed: Condvar::new(),
+                ended: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.shared.transport.target
+    }
+
+    pub(crate) fn context(&self) -> &ConnectorContext {
+        &self.shared.context
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(&self.shared.context.interrupted)
+    }
+
+    /// The least busy channel; connects if there is none.
+    pub(crate) fn channel(&self, patience: &Patience) -> Result<Arc<Channel>, ConnectorError> {
+        let channels = self.channels(patience)?;
+        channels
+            .into_iter()
+            .min_by_key(|channel| channel.load())
+            .ok_or_else(|| self.error("no channel is open"))
+    }
+
+    /// All live channels, at least one; connects if there is none.
+    pub(crate) fn channels(&self, patience: &Patience) -> Result<Vec<Arc<Channel>>, ConnectorError> {
+        let shared = &self.shared;
+        let mut state = lock(&shared.state);
+        loop {
+            state.channels.retain(|member| !member.channel.is_lost());
+            if !state.channels.is_empty() {
+                let channels = state.channels.iter().map(|member| Arc::clone(&member.channel)).collect();
+                shared.grow(&mut state);
+                return Ok(channels);
+            }
+            if !state.connecting {
+                break;
+            }
+            if !patience.lasts() {
+                return Err(ConnectorError::new(
+                    ErrorKind::Interrupted,
+                    "connect to",
+                    self.target().server(),
+                    "interrupted",
+                ));
+            }
+            let wait = Duration::from_millis(100);
+            state =
+                shared.changed.wait_timeout(state, wait).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+        state.connecting = true;
+        drop(state);
+        let result = shared.connect(patience);
+        let mut state = lock(&shared.state);
+        state.connecting = false;
+        shared.changed.notify_all();
+        let member = match result {
+            Ok(member) => member,
+            // A server that was there will come back.
+            Err(mut error) if state.was_connected && error.kind == ErrorKind::Unreachable => {
+                error.kind = ErrorKind::Transient;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        let channel = Arc::clone(&member.channel);
+        state.channels.push(member);
+        state.was_connected = true;
+        state.channels_max = None;
+        shared.grow(&mut state);
+        shared.monitor(&mut state);
+        Ok(vec![channel])
+    }
+
+    /// Waits until the channels that are wanted are open, or known not to be had. For measurements.
+    pub(crate) fn settle(&self, patience: &Patience) -> Result<usize, ConnectorError> {
+        loop {
+            let count = self.channels(patience)?.len();
+            if !lock(&self.shared.state).growing {
+                return Ok(count);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn error(&self, message: &str) -> ConnectorError {
+        ConnectorError::new(ErrorKind::Transient, "connect to", self.target().server(), message)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        let members = std::mem::take(&mut lock(&self.shared.state).channels);
+        for member in members {
+            member.channel.abandon(Lost::new(ErrorKind::Transient, "connection closed"));
+        }
+    }
+}
+
+impl Shared {
+    fn connect(&self, patience: &Patience) -> Result<Member, ConnectorError> {
+        let (connection, channel) = self.transport.connect(&|| patience.lasts())?;
+        Ok(Member { channel, connection })
+    }
+
+    /// Starts opening more channels in the background, if more are wanted.
+    fn grow(self: &Arc<Self>, state: &mut State) {
+        let wanted = state.channels_max.unwrap_or(CHANNELS).min(CHANNELS);
+        if state.growing || state.channels.len() >= wanted || self.ended.load(Ordering::Relaxed) {
+            return;
+        }
+        state.growing = true;
+        let shared = Arc::clone(self);
+        let body = move || {
+            shared.open_more();
+            lock(&shared.state).growing = false;
+            shared.changed.notify_all();
+        };
+        if std::thread::Builder::new().name("sftp-grow".to_owned()).spawn(body).is_err() {
+            state.growing = false;
+        }
+    }
+
+    fn open_more(&self) {
+        let patient =
+            || !self.ended.load(Ordering::Relaxed) && !self.context.interrupted.load(Ordering::Relaxed);
+        loop {
+            let connection = {
+                let state = lock(&self.state);
+                let wanted = state.channels_max.unwrap_or(CHANNELS).min(CHANNELS);
+                if state.channels.len() >= wanted || !patient() {
+                    return;
+                }
+                let Some(member) = state.channels.iter().find(|member| !member.channel.is_lost()) else {
+                    return;
+                };
+                Arc::clone(&member.connection)
+            };
+            match self.transport.open_channel(&connection, &patient) {
+                Ok(channel) => self.add(Member { channel, connection }),
+                Err(_) => {
+                    let mut state = lock(&self.state);
+                    let live = state.channels.iter().filter(|member| !member.channel.is_lost()).count();
+                    if live == 0 {
+                        return;
+                    }
+                    state.channels_max = Some(live.max(2));
+                    drop(state);
+                    if live == 1 {
+                        self.add_second_login(&patient);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The server allows one channel a connection: a second connection makes up for it.
+    fn add_second_login(&self, patient: &dyn Fn() -> bool) {
+        match self.transport.connect(patient) {
+            Ok((connection, channel)) => self.add(Member { channel, connection }),
+            Err(_) => lock(&self.state).channels_max = Some(1),
+        }
+    }
+
+    fn add(&self, member: Member) {
+        if self.ended.load(Ordering::Relaxed) {
+            member.channel.abandon(Lost::new(ErrorKind::Transient, "connection closed"));
+        } else {
+            lock(&self.state).channels.push(member);
+        }
+    }
+
+    fn monitor(self: &Arc<Self>, state: &mut State) {
+        if state.monitored {
+            return;
+        }
+        state.monitored = true;
+        let shared = Arc::downgrade(self);
+        let _ = std::thread::Builder::new()
+            .name("sftp-monitor".to_owned())
+            .stack_size(128 << 10)
+            .spawn(move || watch(&shared));
+    }
+}
+
+/// Looks for silence until the pool is gone.
+fn watch(shared: &Weak<Shared>) {
+    let mut told_at: Option<Instant> = None;
+    loop {
+        std::thread::sleep(Duration::from_millis(250));
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.ended.load(Ordering::Relaxed) {
+            return;
+        }
+        let channels: Vec<Arc<Channel>> =
+            lock(&shared.state).channels.iter().map(|member| Arc::clone(&member.channel)).collect();
+        let idle = shared.context.retry.idle_timeout;
+        let mut longest = Duration::ZERO;
+        for channel in channels {
+            let quiet = channel.quiet_for();
+            longest = longest.max(quiet);
+            if quiet >= idle {
+                channel.abandon(Lost::new(
+                    ErrorKind::Transient,
+                    format!("connection lost: nothing came for {} s", quiet.as_secs()),
+                ));
+            }
+        }
+        if longest < STALL {
+            told_at = None;
+        } else if told_at.is_none_or(|at| at.elapsed() >= STALL) {
+            told_at = Some(Instant::now());
+            let server = &shared.transport.target.origin;
+            shared.context.events.stalled(&format!("nothing from {server} for {} s", longest.as_secs()));
+        }
+    }
+}

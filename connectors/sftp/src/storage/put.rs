@@ -1,0 +1,346 @@
+//! Writing a store file so that its name never stands for less than all of it.
+//!
+//! Order: temporary name, bytes, flush, length compared, close, and only when the server has
+//! confirmed each of these, the final name. Large bodies are written over all channels at once.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use kloset_connector::{ConnectorError, ErrorKind, PutMode};
+use kloset_format::path::{join, parent};
+
+use super::layout::temporary_name;
+use super::{SftpStorage, fetch};
+use crate::answer::{asked, is_vague};
+use crate::channel::{Channel, Reply};
+use crate::mailbox::{Mailbox, Patience, call, lock};
+use crate::packet::{Attributes, Handle, Request, open};
+
+/// Bodies above this are spread over the channels.
+const STRIPE_BYTES: usize = 1 << 20;
+/// Unconfirmed bytes on one channel: twice what OpenSSH's window lets out.
+const WINDOW_BYTES: usize = 4 << 20;
+
+impl SftpStorage {
+    /// Writes `body` under `path` by way of a temporary file in `folder`.
+    pub(super) fn publish(
+        &self,
+        folder: &[u8],
+        path: &[u8],
+        body: &Bytes,
+        mode: PutMode,
+    ) -> Result<(), ConnectorError> {
+        let patience = self.pool.patience();
+        let mut channels = self.pool.channels(&patience)?;
+        channels.sort_by_key(|channel| channel.load());
+        let Some(first) = channels.first().cloned() else {
+            return Err(asked("write", path).error(ErrorKind::Transient, "no channel is open"));
+        };
+        self.remove_leftovers(&first);
+        let temporary = join(folder, &temporary_name());
+        let result = self
+            .write(&channels, &temporary, path, body)
+            .map_err(|error| self.explain(error, &first, folder, body.len() as u64))
+            .and_then(|()| match mode {
+                PutMode::Immutable => self.name_new(&first, &temporary, path, body, &patience),
+                PutMode::Replace => self.name_over(&first, &temporary, path, &patience),
+            });
+        match result {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.remove_temporary(&first, temporary);
+                Ok(())
+            }
+            Err(error) => {
+                self.remove_temporary(&first, temporary);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes and flushes the temporary file. Errors speak of `path`, which is what people know.
+    fn write(
+        &self,
+        channels: &[Arc<Channel>],
+        temporary: &[u8],
+        path: &[u8],
+        body: &Bytes,
+    ) -> Result<(), ConnectorError> {
+        let lanes = if body.len() > STRIPE_BYTES { channels.len() } else { 1 };
+        let lanes = channels.iter().take(lanes).map(|channel| Lane::new(Arc::clone(channel))).collect();
+        let mailbox = Mailbox::new(self.pool.patience());
+        let mut upload =
+            Upload { mailbox, lanes, path, temporary, body, next: 0, outstanding: 0, written: 0 };
+        let result = upload.write_all().and_then(|()| upload.flush());
+        upload.close_rest();
+        if !result? && !self.told_no_flush.swap(true, Ordering::Relaxed) {
+            let server = &self.pool.target().origin;
+            self.pool.context().events.warning(&format!(
+                "{server} offers no way to flush files to its disk: a power cut there may lose what was just written"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Gives the final name; it must be new. `false` if an equal file has it already.
+    fn name_new(
+        &self,
+        channel: &Channel,
+        temporary: &[u8],
+        path: &[u8],
+        body: &Bytes,
+        patience: &Patience,
+    ) -> Result<bool, ConnectorError> {
+        let request = Request::Rename { from: temporary.to_vec(), to: path.to_vec() };
+        let error = match asked("rename", path).done(call(channel, &request, patience)?) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => error,
+        };
+        let reply = call(channel, &Request::Lstat { path: path.to_vec() }, patience)?;
+        match asked("inspect", path).attributes_if_any(reply)? {
+            None => Err(self.explain(error, channel, parent(path), 0)),
+            Some(found) if found.size.is_some_and(|size| size != body.len() as u64) => {
+                Err(other_content(path))
+            }
+            Some(_) => {
+                let existing = fetch::read_file(&self.pool, path, fetch::FILE_BYTES_MAX)?;
+                if existing == *body { Ok(false) } else { Err(other_content(path)) }
+            }
+        }
+    }
+
+    /// Gives the final name, whatever had it before.
+    fn name_over(
+        &self,
+        channel: &Channel,
+        temporary: &[u8],
+        path: &[u8],
+        patience: &Patience,
+    ) -> Result<bool, ConnectorError> {
+        let (from, to) = (temporary.to_vec(), path.to_vec());
+        if channel.features().posix_rename {
+            let reply = call(channel, &Request::PosixRename { from, to }, patience)?;
+            return asked("rename", path).done(reply).map(|()| true);
+        }
+        // Without it there is a moment without the file, but never half a file.
+        let request = Request::Rename { from, to };
+        if asked("rename", path).done(call(channel, &request, patience)?).is_ok() {
+            return Ok(true);
+        }
+        let reply = call(channel, &Request::Remove { path: path.to_vec() }, patience)?;
+        match asked("remove", path).done(reply) {
+            Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        asked("rename", path).done(call(channel, &request, patience)?).map(|()| true)
+    }
+
+    /// Removes a temporary file, now or when there is a connection again.
+    fn remove_temporary(&self, channel: &Channel, path: Vec<u8>) {
+        let request = Request::Remove { path: path.clone() };
+        let removed = call(channel, &request, &self.pool.patience()).is_ok_and(|reply| {
+            crate::channel::is_missing(&reply) || asked("remove", &path).done(reply).is_ok()
+        });
+        if !removed {
+            lock(&self.leftovers).push(path);
+        }
+    }
+
+    fn remove_leftovers(&self, channel: &Channel) {
+        for path in std::mem::take(&mut *lock(&self.leftovers)) {
+            channel.send_and_forget(&Request::Remove { path });
+        }
+    }
+}
+
+fn other_content(path: &[u8]) -> ConnectorError {
+    asked("write", path).error(ErrorKind::AlreadyExists, "a file of this name with other content exists")
+}
+
+/// One channel's part in an upload.
+struct Lane {
+    channel: Arc<Channel>,
+    handle: Option<Handle>,
+    opening: bool,
+    unconfirmed: usize,
+}
+
+impl Lane {
+    fn new(channel: Arc<Channel>) -> Self {
+        Self { channel, handle: None, opening: false, unconfirmed: 0 }
+    }
+}
+
+enum Tag {
+    Opened(usize),
+    Written { lane: usize, bytes: usize },
+    Flushed,
+    Inspected,
+    Closed,
+}
+
+struct Upload<'a> {
+    mailbox: Mailbox<Tag>,
+    /// The first one creates the file, flushes and closes it.
+    lanes: Vec<Lane>,
+    path: &'a [u8],
+    temporary: &'a [u8],
+    body: &'a Bytes,
+    next: usize,
+    outstanding: usize,
+    written: usize,
+}
+
+impl Upload<'_> {
+    fn write_all(&mut self) -> Result<(), ConnectorError> {
+        self.open(0, open::WRITE | open::CREATE | open::EXCLUSIVE);
+        while self.written < self.body.len() || self.lanes.iter().any(|lane| lane.opening) {
+            let (tag, reply) = self.receive()?;
+            match tag {
+                Tag::Opened(lane) => self.take_handle(lane, reply)?,
+                Tag::Written { lane, bytes } => {
+                    asked("write", self.path).done(reply)?;
+                    self.written += bytes;
+                    if let Some(lane) = self.lanes.get_mut(lane) {
+                        lane.unconfirmed -= bytes;
+                    }
+                }
+                Tag::Flushed | Tag::Inspected | Tag::Closed => {}
+            }
+            self.send_writes();
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(Tag, Reply), ConnectorError> {
+        let answer = self.mailbox.receive()?;
+        self.outstanding -= 1;
+        Ok(answer)
+    }
+
+    fn send(&mut self, lane: usize, request: &Request, tag: Tag) {
+        if let Some(lane) = self.lanes.get(lane) {
+            self.mailbox.send(&lane.channel, request, tag);
+            self.outstanding += 1;
+        }
+    }
+
+    fn open(&mut self, lane: usize, flags: u32) {
+        let attributes = Attributes::with_permissions(0o600);
+        let request = Request::Open { path: self.temporary.to_vec(), flags, attributes };
+        self.send(lane, &request, Tag::Opened(lane));
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.opening = true;
+        }
+    }
+
+    fn take_handle(&mut self, number: usize, reply: Reply) -> Result<(), ConnectorError> {
+        let Some(lane) = self.lanes.get_mut(number) else { return Ok(()) };
+        lane.opening = false;
+        match asked("create", self.path).handle(reply) {
+            Ok(handle) => lane.handle = Some(handle),
+            // The others can do without it.
+            Err(_) if number > 0 => {}
+            Err(error) => return Err(too_many_files(error)),
+        }
+        if number == 0 {
+            for other in 1..self.lanes.len() {
+                self.open(other, open::WRITE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills every lane's window, the emptiest lane first.
+    fn send_writes(&mut self) {
+        while self.next < self.body.len() {
+            let emptiest = self
+                .lanes
+                .iter()
+                .enumerate()
+                .filter(|(_, lane)| lane.handle.is_some() && lane.unconfirmed < WINDOW_BYTES)
+                .min_by_key(|(_, lane)| lane.unconfirmed)
+                .map(|(number, _)| number);
+            let Some(number) = emptiest else { return };
+            let Some(lane) = self.lanes.get_mut(number) else { return };
+            let Some(handle) = lane.handle.clone() else { return };
+            let bytes = lane.channel.write_bytes().min(self.body.len() - self.next);
+            lane.unconfirmed += bytes;
+            let data = self.body.slice(self.next..self.next + bytes);
+            let request = Request::Write { handle, offset: self.next as u64, data };
+            self.next += bytes;
+            self.send(number, &request, Tag::Written { lane: number, bytes });
+        }
+    }
+
+    /// Flushes, compares the length and closes, in one round trip; `false` if the server cannot
+    /// flush.
+    fn flush(&mut self) -> Result<bool, ConnectorError> {
+        let Some(first) = self.lanes.first_mut() else { return Ok(false) };
+        let Some(handle) = first.handle.take() else { return Ok(false) };
+        let mut flushed = first.channel.features().fsync;
+        if flushed {
+            self.send(0, &Request::Fsync { handle: handle.clone() }, Tag::Flushed);
+        }
+        self.send(0, &Request::Fstat { handle: handle.clone() }, Tag::Inspected);
+        self.send(0, &Request::Close { handle }, Tag::Closed);
+        let mut failure = None;
+        while self.outstanding > 0 {
+            let (tag, reply) = self.receive()?;
+            let result = match tag {
+                Tag::Flushed => match asked("flush", self.path).done(reply) {
+                    Err(error) if error.kind == ErrorKind::Unsupported => {
+                        flushed = false;
+                        Ok(())
+                    }
+                    result => result,
+                },
+                Tag::Inspected => self.compare_length(reply),
+                Tag::Closed => asked("close", self.path).done(reply),
+                Tag::Opened(_) | Tag::Written { .. } => Ok(()),
+            };
+            if let Err(error) = result {
+                failure.get_or_insert(error);
+            }
+        }
+        failure.map_or(Ok(flushed), Err)
+    }
+
+    fn compare_length(&self, reply: Reply) -> Result<(), ConnectorError> {
+        let found = asked("inspect", self.path).attributes(reply)?.size;
+        if found == Some(self.body.len() as u64) {
+            return Ok(());
+        }
+        let found = found.map_or_else(|| "an unknown number".to_owned(), |size| size.to_string());
+        let message = format!("{found} of {} bytes arrived", self.body.len());
+        Err(asked("write", self.path).error(ErrorKind::Corrupt, message))
+    }
+
+    /// Leaves nothing open, whatever happened.
+    fn close_rest(&mut self) {
+        for lane in &mut self.lanes {
+            if let Some(handle) = lane.handle.take() {
+                lane.channel.close(handle);
+            }
+        }
+        while self.outstanding > 0 {
+            let Ok((tag, reply)) = self.receive() else { return };
+            let Tag::Opened(number) = tag else { continue };
+            if let (Ok(handle), Some(lane)) =
+                (asked("create", self.path).handle(reply), self.lanes.get(number))
+            {
+                lane.channel.close(handle);
+            }
+        }
+    }
+}
+
+/// A server that gives no reason when it cannot open a file is likely out of handles.
+fn too_many_files(mut error: ConnectorError) -> ConnectorError {
+    if is_vague(&error) {
+        error.hint = Some("the server may have too many open files, or no space".to_owned());
+    }
+    error
+}

@@ -1,0 +1,4 @@
+//! The connector against private OpenSSH servers.
+
+mod storage;
+mod support;
