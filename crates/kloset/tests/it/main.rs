@@ -1,0 +1,5 @@
+//! Integration tests of the engine.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod fixtures;
