@@ -1,3 +1,30 @@
 //! The `plakar` command line.
+//!
+//! Parses, opens, calls one engine function, shows, exits. No engine logic lives here.
 
-fn main() {}
+mod app;
+mod cli;
+mod commands;
+mod config;
+mod connectors;
+mod error;
+mod exit;
+mod filters;
+mod machine;
+mod open;
+mod passphrase;
+mod resolve;
+mod signals;
+mod size;
+mod terminal;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let program =
+        words.next().map_or_else(|| "plakar".to_owned(), |name| name.to_string_lossy().into_owned());
+    let words: Vec<_> = words.collect();
+    ExitCode::from(app::run(&program, &words))
+}

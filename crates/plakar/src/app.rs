@@ -1,0 +1,188 @@
+//! One run of the program: from the words to the exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use kloset::Runtime;
+use kloset::runtime::{Clock, SystemClock};
+use kloset_connector::{ConnectorContext, RetryPolicy};
+use kloset_format::Timestamp;
+
+use crate::cli::parse::Request;
+use crate::cli::{Globals, Invocation, duration, parse};
+use crate::config::directories::make_private;
+use crate::config::{Configuration, Directories, files};
+use crate::error::{Failure, Outcome};
+use crate::ui::Ui;
+use crate::{exit, machine, signals};
+
+/// What every command may use.
+pub struct App {
+    /// Flags before the command.
+    pub globals: Globals,
+    /// What stood after `at`.
+    pub location: Option<String>,
+    /// Configuration, cache, data, home.
+    pub directories: Directories,
+    /// The user's side.
+    pub ui: Arc<Ui>,
+    /// The whole line, secrets masked.
+    pub command_line: String,
+    threads: usize,
+    parallelism: usize,
+    working_directory: PathBuf,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Runs the program and returns its exit code.
+pub fn run(program: &str, words: &[OsString]) -> u8 {
+    let interrupted = signals::watch();
+    let started = Instant::now();
+    let invocation = match parse(words) {
+        Ok(Request::Run(invocation)) => *invocation,
+        Ok(Request::SecurityCheck(globals)) => return finish(program, None, &security_check(&globals)),
+        Err(failure) => return finish(program, None, &Err(failure)),
+    };
+    let Invocation { globals, location, command, matches } = invocation;
+    let ui = Arc::new(Ui::new(&globals));
+    if globals.config.is_some() {
+        ui.report("Option -config is deprecated, please use -configdir instead\n");
+    }
+    let timed = globals.time;
+    let line =
+        std::iter::once(program.to_owned()).chain(words.iter().map(|w| w.to_string_lossy().into_owned()));
+    let result = App::new(globals, location, Arc::clone(&ui), line, interrupted)
+        .and_then(|app| (command.run)(&app, &matches));
+    ui.end_progress();
+    if timed {
+        let _ = ui.result(&format!("time: {}", duration::show(started.elapsed())));
+    }
+    finish(program, Some(&ui), &result)
+}
+
+/// Writes out what is left, reports the failure and chooses the exit code.
+fn finish(program: &str, ui: Option<&Ui>, result: &Result<Outcome, Failure>) -> u8 {
+    let report = match result {
+        Ok(_) => String::new(),
+        Err(failure) => failure.report(program),
+    };
+    let mut lost_output = None;
+    match ui {
+        Some(ui) => {
+            lost_output = ui.flush().err();
+            ui.report(&report);
+        }
+        None => {
+            let _ = std::io::stderr().lock().write_all(report.as_bytes());
+        }
+    }
+    if let (Ok(_), Some(failure)) = (result, lost_output) {
+        let _ = std::io::stderr().lock().write_all(failure.report(program).as_bytes());
+        return exit::code(&Err(failure), None);
+    }
+    exit::code(result, signals::received())
+}
+
+/// Sets or clears the cookie of the update check.
+fn security_check(globals: &Globals) -> Result<Outcome, Failure> {
+    let cookie = Directories::find(globals).security_cookie();
+    let failed = |error: std::io::Error| {
+        Failure::refused(format!("{}: {}", cookie.display(), kloset_connector::error::io_message(&error)))
+    };
+    let word = if globals.disable_security_check {
+        if let Some(folder) = cookie.parent() {
+            make_private(folder).map_err(failed)?;
+        }
+        std::fs::write(&cookie, b"").map_err(failed)?;
+        "disabled"
+    } else {
+        match std::fs::remove_file(&cookie) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => "enabled",
+        }
+    };
+    writeln!(std::io::stdout().lock(), "security check {word}").map_err(Failure::Output)?;
+    Ok(Outcome::Done)
+}
+
+impl App {
+    fn new(
+        globals: Globals,
+        location: Option<String>,
+        ui: Arc<Ui>,
+        line: impl Iterator<Item = String>,
+        interrupted: Arc<AtomicBool>,
+    ) -> Result<Self, Failure> {
+        let threads = globals.threads()?;
+        let parallelism = globals.parallelism()?;
+        let working_directory = std::env::current_dir().map_err(|error| {
+            let why = kloset_connector::error::io_message(&error);
+            Failure::refused(format!("cannot find the current directory: {why}"))
+        })?;
+        Ok(Self {
+            directories: Directories::find(&globals),
+            globals,
+            location,
+            ui,
+            command_line: crate::config::mask::command_line(line),
+            threads,
+            parallelism,
+            working_directory,
+            interrupted,
+        })
+    }
+
+    /// The configuration as it is now.
+    pub fn configuration(&self) -> Result<Configuration, Failure> {
+        Ok(files::load(&self.directories.config)?)
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    /// Threads for CPU work.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Where relative local paths start.
+    pub fn working_directory(&self) -> &std::path::Path {
+        &self.working_directory
+    }
+
+    /// What connectors are given.
+    pub fn connector_context(&self) -> ConnectorContext {
+        ConnectorContext {
+            working_directory: self.working_directory.clone(),
+            hostname: machine::hostname(),
+            parallelism: self.parallelism,
+            retry: RetryPolicy { give_up_after: self.globals.retry_timeout, ..RetryPolicy::default() },
+            events: Arc::clone(&self.ui) as _,
+            interrupted: Arc::clone(&self.interrupted),
+            limit_upload: None,
+            limit_download: None,
+        }
+    }
+
+    /// What the engine is given.
+    pub fn runtime(&self) -> Runtime {
+        let mut runtime = Runtime::system(self.threads, machine::hostname());
+        runtime.interrupted = Arc::clone(&self.interrupted);
+        runtime
+    }
+
+    /// Fails once the user has interrupted.
+    pub fn proceed(&self) -> Result<(), Failure> {
+        if self.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+            Err(Failure::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Writes man pages and shell completions from the command definitions.
+
+use std::io;
+use std::path::Path;
+
+use clap::Command;
+
+use crate::cli::parse::program;
+use crate::commands;
+
+/// The whole program as one definition.
+pub fn whole() -> Command {
+    let mut whole = program().mut_arg("words", |argument| argument.num_args(0..=1));
+    for entry in commands::all().iter().filter(|entry| !entry.hidden) {
+        whole = whole.subcommand((entry.definition)());
+    }
+    whole
+}
+
+/// Writes `plakar.1`, `plakar-COMMAND.1` and completions of the common shells into `directory`.
+pub fn write_all(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(whole(), directory)?;
+    for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+        clap_complete::generate_to(shell, &mut whole(), "plakar", directory)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! `plakar restore`.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use clap::Parser;
+use kloset::Snapshot;
+use kloset::restore::{RestoreOptions, RestoreReport, restore};
+use kloset_connector::{Limitation, Options};
+
+use crate::app::App;
+use crate::commands::{Run, option_pair};
+use crate::config::Kind;
+use crate::connectors;
+use crate::error::{Failure, Outcome, Role};
+use crate::filters::{NameFilters, SnapshotArgument, select};
+use crate::open::{self, Opened};
+use crate::resolve;
+use crate::ui::Summary;
+
+/// Restore a snapshot, or a part of one
+#[derive(Parser)]
+#[command(
+    name = "restore",
+    long_about = "Restores the contents of the directory that was backed up (or of PATH) into DEST: a path, \
+                  sftp://…, or @NAME of a destination. Without ID, the newest snapshot that matches the filters. \
+                  The default DEST is ./plakar-YYYYMMDDHHMMSS.\n\nFiles that exist in DEST and in the snapshot are \
+                  replaced; others stay. Ends with 3 if some entries could not be restored. What the destination \
+                  cannot express at all (owners without root, attributes over SFTP) is summed up in an info line."
+)]
+pub struct Restore {
+    /// Where to: path, sftp://…, @NAME
+    #[arg(long, value_name = "DEST")]
+    to: Option<String>,
+
+    /// Do not restore modes, owners and extended attributes
+    #[arg(long)]
+    skip_permissions: bool,
+
+    /// End with 3 also when the destination cannot express something
+    #[arg(long)]
+    strict: bool,
+
+    /// Option of the destination, repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = option_pair, action = clap::ArgAction::Append)]
+    o: Vec<(String, String)>,
+
+    #[command(flatten)]
+    filters: NameFilters,
+
+    /// Snapshot and path
+    #[arg(value_name = "ID[:PATH]", num_args = 0..)]
+    arguments: Vec<OsString>,
+}
+
+impl Run for Restore {
+    fn run(self, app: &App) -> Result<Outcome, Failure> {
+        let argument = match self.arguments.as_slice() {
+            [] => SnapshotArgument::default(),
+            [argument] => SnapshotArgument::parse(argument),
+            _ => return Err(Failure::usage("multiple snapshots found, please specify one")),
+        };
+        let to = match &self.to {
+            Some(to) => to.clone(),
+            None => default_destination(),
+        };
+        let place = resolve::place(app, Kind::Destination, &to)?;
+        let opened = open::open(app)?;
+        let snapshot = self.choose(app, &opened, &argument)?;
+        let path = snapshot.resolve(&snapshot.absolute(&argument.path))?.path;
+        let mut options: Options = place.options.clone();
+        options.extend(self.o.iter().cloned());
+        let failed = |error| Failure::Connector(Role::Destination, error);
+        let destination =
+            connectors::destination(&place.location, &options, &app.connector_context()).map_err(failed)?;
+        app.ui.start("export", Some(opened.repository.id().0));
+        let settings = RestoreOptions { skip_permissions: self.skip_permissions };
+        let report = restore(&snapshot, &path, destination.as_ref(), &settings, app.ui.as_ref())?;
+        app.ui.summary(&Summary {
+            snapshot: snapshot.id(),
+            verb: "restore",
+            errors: report.failed,
+            elapsed: report.elapsed,
+            read_bytes: opened.traffic.read_bytes.load(Ordering::Relaxed),
+            written_bytes: report.bytes,
+        });
+        let limited = limitations(&report);
+        if let Some(text) = &limited {
+            app.ui.info(text);
+        }
+        app.ui.end();
+        if report.failed > 0 || (self.strict && limited.is_some()) {
+            return Ok(Outcome::Partial);
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+impl Restore {
+    /// The newest snapshot with the argument's prefix that passes the filters.
+    fn choose(&self, app: &App, opened: &Opened, argument: &SnapshotArgument) -> Result<Snapshot, Failure> {
+        if argument.is_hexadecimal() {
+            let wanted = |header: &_| self.filters.matches(header);
+            let selection = select(&opened.repository, &app.ui, &argument.prefix, &wanted);
+            if selection.unreadable > 0 && selection.snapshots.is_empty() {
+                return Err(Failure::refused("no snapshot could be read"));
+            }
+            if let Some(newest) = selection.snapshots.into_iter().next() {
+                return Ok(newest);
+            }
+        }
+        Err(Failure::refused("no snapshots found"))
+    }
+}
+
+/// `plakar-YYYYMMDDHHMMSS` in the current directory, local time.
+fn default_destination() -> String {
+    format!("./plakar-{}", jiff::Zoned::now().strftime("%Y%m%d%H%M%S"))
+}
+
+/// What the destination had no words for, in one line.
+fn limitations(report: &RestoreReport) -> Option<String> {
+    let mut parts = String::new();
+    for (limitation, count) in &report.limitations {
+        let what = match limitation {
+            Limitation::Owner => "owners",
+            Limitation::Xattrs => "extended attributes",
+            Limitation::SubSecondTime => "fractions of seconds in times",
+            Limitation::TimeRange => "times out of range",
+            Limitation::SpecialFile => "special files",
+            Limitation::HardLink => "hard links",
+            Limitation::SymlinkMetadata => "owners and times of symbolic links",
+        };
+        let separator = if parts.is_empty() { "" } else { ", " };
+        let _ = write!(parts, "{separator}{what} of {count} entries");
+    }
+    (!parts.is_empty()).then(|| format!("the destination could not express: {parts}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limitations_are_one_line() {
+        let mut report = RestoreReport::default();
+        assert_eq!(limitations(&report), None);
+        report.limitations.insert(Limitation::Owner, 3);
+        report.limitations.insert(Limitation::Xattrs, 1);
+        assert_eq!(
+            limitations(&report).as_deref(),
+            Some("the destination could not express: owners of 3 entries, extended attributes of 1 entries")
+        );
+    }
+
+    #[test]
+    fn default_destination_has_fourteen_digits() {
+        let name = default_destination();
+        assert_eq!(name.len(), "./plakar-".len() + 14);
+    }
+}

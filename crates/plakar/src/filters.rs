@@ -1,0 +1,308 @@
+//! Which snapshots a command is about: filters, and arguments such as `PREFIX:path`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use clap::Args;
+use kloset::{Repository, Snapshot};
+use kloset_format::header::Header;
+use kloset_format::{Text, Timestamp};
+
+use crate::cli::date;
+use crate::error::{Failure, chain};
+use crate::ui::Ui;
+
+/// Filters by the words in the header; all that `restore` takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NameFilters {
+    /// Only snapshots of this name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Only snapshots of this category
+    #[arg(long, value_name = "CATEGORY")]
+    pub category: Option<String>,
+
+    /// Only snapshots of this environment
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub environment: Option<String>,
+
+    /// Only snapshots of this perimeter
+    #[arg(long, value_name = "PERIMETER")]
+    pub perimeter: Option<String>,
+
+    /// Only snapshots of this job
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+
+    /// Only snapshots with all these tags; !TAG means without; repeatable
+    #[arg(long, value_name = "TAG,…", action = clap::ArgAction::Append)]
+    pub tag: Vec<String>,
+}
+
+/// All filters.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Filters {
+    /// By name.
+    #[command(flatten)]
+    pub names: NameFilters,
+
+    /// Only snapshots of this dataset
+    #[arg(long, value_name = "DATASET")]
+    pub dataset: Option<String>,
+
+    /// Only snapshots of this directory (comma list: any of them)
+    #[arg(long, value_name = "DIR", action = clap::ArgAction::Append)]
+    pub root: Vec<String>,
+
+    /// Only snapshots from this host
+    #[arg(long, value_name = "HOST", action = clap::ArgAction::Append)]
+    pub origin: Vec<String>,
+
+    /// Only snapshots from this type of source
+    #[arg(long = "type", value_name = "TYPE", action = clap::ArgAction::Append)]
+    pub kind: Vec<String>,
+
+    /// Only snapshots with this data class
+    #[arg(long, value_name = "CLASS", action = clap::ArgAction::Append)]
+    pub data_class: Vec<String>,
+
+    /// Only snapshots made before this date or that long ago
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    pub before: Option<Timestamp>,
+
+    /// Only snapshots made since this date
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    pub since: Option<Timestamp>,
+
+    /// Only the newest of what matches
+    #[arg(long)]
+    pub latest: bool,
+}
+
+/// A date as flags take it, counted from the present moment.
+pub fn parse_date(text: &str) -> Result<Timestamp, String> {
+    use kloset::runtime::{Clock, SystemClock};
+    date::parse(text, SystemClock.now())
+}
+
+fn items(lists: &[String]) -> impl Iterator<Item = &str> {
+    lists.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// Tags of comma lists, blanks trimmed.
+pub fn split_tags(lists: &[String]) -> Vec<String> {
+    items(lists).map(str::to_owned).collect()
+}
+
+impl NameFilters {
+    /// Whether none is given.
+    pub fn is_empty(&self) -> bool {
+        self.texts().all(|(wanted, _)| wanted.is_none()) && self.tag.is_empty()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&Option<String>, fn(&Header) -> &Text)> {
+        let list: [(&Option<String>, fn(&Header) -> &Text); 5] = [
+            (&self.name, |header| &header.name),
+            (&self.category, |header| &header.category),
+            (&self.environment, |header| &header.environment),
+            (&self.perimeter, |header| &header.perimeter),
+            (&self.job, |header| &header.job),
+        ];
+        list.into_iter()
+    }
+
+    /// Whether a snapshot passes.
+    pub fn matches(&self, header: &Header) -> bool {
+        self.texts().all(|(wanted, found)| {
+            wanted.as_ref().is_none_or(|wanted| found(header).as_bytes() == wanted.as_bytes())
+        }) && items(&self.tag).all(|tag| {
+            let has = |tag: &str| header.tags.iter().any(|found| found.as_bytes() == tag.as_bytes());
+            match tag.strip_prefix('!') {
+                Some(absent) => !has(absent),
+                None => has(tag),
+            }
+        })
+    }
+}
+
+impl Filters {
+    /// Whether none is given.
+    pub fn is_empty(&self) -> bool {
+        let lists = [&self.root, &self.origin, &self.kind, &self.data_class];
+        self.names.is_empty()
+            && self.dataset.is_none()
+            && lists.iter().all(|list| list.is_empty())
+            && self.before.is_none()
+            && self.since.is_none()
+            && !self.latest
+    }
+
+    /// Whether a snapshot passes; `latest` is for [`select`].
+    pub fn matches(&self, header: &Header) -> bool {
+        let importer = header.source().map(|source| &source.importer);
+        let origin = importer.map_or(&b""[..], |importer| importer.origin.as_bytes());
+        let kind = importer.map_or(&b""[..], |importer| importer.kind.as_bytes());
+        let root = importer.map_or(&b""[..], |importer| importer.directory.as_slice());
+        let any = |lists: &[String], found: &[u8]| {
+            lists.is_empty() || items(lists).any(|wanted| wanted.as_bytes() == found)
+        };
+        let classes = self.data_class.is_empty()
+            || items(&self.data_class)
+                .any(|wanted| header.data_classes.iter().any(|found| found.as_bytes() == wanted.as_bytes()));
+        self.names.matches(header)
+            && self.dataset.as_ref().is_none_or(|wanted| header.dataset.as_bytes() == wanted.as_bytes())
+            && self.root.iter().all(|list| any(std::slice::from_ref(list), root))
+            && any(&self.origin, origin)
+            && any(&self.kind, kind)
+            && classes
+            && self.before.is_none_or(|before| header.timestamp <= before)
+            && self.since.is_none_or(|since| header.timestamp >= since)
+    }
+}
+
+/// Snapshots that were looked at.
+pub struct Selection {
+    /// Newest first.
+    pub snapshots: Vec<Snapshot>,
+    /// Snapshots whose header could not be read; each was reported.
+    pub unreadable: usize,
+}
+
+/// All snapshots whose id starts with `prefix` and that pass `wanted`, newest first.
+pub fn select(
+    repository: &Arc<Repository>,
+    ui: &Ui,
+    prefix: &str,
+    wanted: &dyn Fn(&Header) -> bool,
+) -> Selection {
+    let mut ids = repository.snapshots();
+    ids.retain(|id| id.to_string().starts_with(prefix));
+    ids.sort_unstable();
+    let mut selection = Selection { snapshots: Vec::new(), unreadable: 0 };
+    for (id, opened) in ids.iter().zip(Snapshot::open_many(repository, &ids)) {
+        match opened {
+            Ok(snapshot) if wanted(snapshot.header()) => selection.snapshots.push(snapshot),
+            Ok(_) => {}
+            Err(error) => {
+                selection.unreadable += 1;
+                ui.error(&format!("{}: {}", id.short(), chain(&error)));
+            }
+        }
+    }
+    selection
+        .snapshots
+        .sort_by(|a, b| b.header().timestamp.cmp(&a.header().timestamp).then_with(|| a.id().cmp(&b.id())));
+    selection
+}
+
+/// As [`select`], with all filters applied.
+pub fn select_filtered(repository: &Arc<Repository>, ui: &Ui, prefix: &str, filters: &Filters) -> Selection {
+    let mut selection = select(repository, ui, prefix, &|header| filters.matches(header));
+    if filters.latest {
+        selection.snapshots.truncate(1);
+    }
+    selection
+}
+
+/// A snapshot argument as typed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SnapshotArgument {
+    /// Start of the id, may be empty.
+    pub prefix: String,
+    /// What stood after the colon, or an absolute path alone; empty means the root directory.
+    pub path: Vec<u8>,
+}
+
+impl SnapshotArgument {
+    /// Takes `PREFIX`, `PREFIX:path` or `/path` apart.
+    pub fn parse(text: &OsStr) -> Self {
+        let bytes = text.as_bytes();
+        let (prefix, path) = if bytes.starts_with(b"/") {
+            (&b""[..], bytes)
+        } else {
+            match bytes.iter().position(|&b| b == b':') {
+                Some(at) => (&bytes[..at], &bytes[at + 1..]),
+                None => (bytes, &b""[..]),
+            }
+        };
+        Self { prefix: String::from_utf8_lossy(prefix).into_owned(), path: path.to_vec() }
+    }
+
+    /// Whether the prefix can be the start of an id.
+    pub fn is_hexadecimal(&self) -> bool {
+        self.prefix.len() <= 64 && self.prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
+    /// The one snapshot of this argument.
+    pub fn find(&self, repository: &Arc<Repository>) -> Result<Snapshot, Failure> {
+        if !self.is_hexadecimal() {
+            return Err(kloset::Error::SnapshotUnknown(self.prefix.clone()).into());
+        }
+        Ok(Snapshot::find(repository, &self.prefix)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kloset_format::SnapshotId;
+    use kloset_format::header::{Importer, SourceRecord};
+
+    fn header() -> Header {
+        let mut header = Header::new(SnapshotId::ZERO, Timestamp { seconds: 1000, nanoseconds: 0 });
+        header.name = "default".into();
+        header.tags = vec!["a".into(), "b".into()];
+        let importer = Importer { kind: "fs".into(), origin: "host".into(), directory: b"/data".to_vec() };
+        header.sources.push(SourceRecord { importer, ..SourceRecord::default() });
+        header
+    }
+
+    fn list(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn tags_are_all_wanted_or_absent() {
+        let matches =
+            |tags: &[&str]| NameFilters { tag: list(tags), ..Default::default() }.matches(&header());
+        assert!(
+            matches(&[]) && matches(&["a"]) && matches(&["a,b"]) && matches(&["a", "b"]) && matches(&["!c"])
+        );
+        assert!(!matches(&["a,c"]) && !matches(&["!a"]) && !matches(&["b,!a"]));
+    }
+
+    #[test]
+    fn roots_given_twice_must_all_match_and_lists_need_one() {
+        let matches = |roots: &[&str]| Filters { root: list(roots), ..Default::default() }.matches(&header());
+        assert!(matches(&["/data"]) && matches(&["/x,/data"]));
+        assert!(!matches(&["/x"]) && !matches(&["/data", "/x"]));
+        let origins = |o: &[&str]| Filters { origin: list(o), ..Default::default() }.matches(&header());
+        assert!(origins(&["x", "host"]) && !origins(&["x"]));
+    }
+
+    #[test]
+    fn dates_are_inclusive() {
+        let at = |seconds| Some(Timestamp { seconds, nanoseconds: 0 });
+        let matches = |before, since| Filters { before, since, ..Default::default() }.matches(&header());
+        assert!(matches(at(1000), at(1000)) && matches(at(1001), at(999)));
+        assert!(!matches(at(999), None) && !matches(None, at(1001)));
+    }
+
+    #[test]
+    fn arguments_are_taken_apart() {
+        for (text, prefix, path) in [
+            ("abc", "abc", ""),
+            ("abc:", "abc", ""),
+            ("abc:x/y:z", "abc", "x/y:z"),
+            ("/x:y", "", "/x:y"),
+            (":/x", "", "/x"),
+            ("", "", ""),
+        ] {
+            let found = SnapshotArgument::parse(OsStr::new(text));
+            assert_eq!((found.prefix.as_str(), found.path.as_slice()), (prefix, path.as_bytes()), "{text}");
+        }
+        assert!(!SnapshotArgument::parse(OsStr::new("ABC")).is_hexadecimal());
+    }
+}

@@ -1,0 +1,145 @@
+//! Opens the store of a command: resolve, connect, read CONFIG, unlock.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use kloset::repository::{LockedStore, OpenOptions};
+use kloset::{OpenError, Repository};
+use kloset_connector::Storage;
+use kloset_connector::layer::Traffic;
+
+use crate::app::App;
+use crate::connectors;
+use crate::error::Failure;
+use crate::passphrase::{self, Secret, StoreSecrets};
+use crate::resolve::{self, Place};
+
+/// A store that is reached but not read.
+pub struct Connected {
+    /// Its files.
+    pub storage: Arc<dyn Storage>,
+    /// For messages.
+    pub shown: String,
+    /// What passes to and from it.
+    pub traffic: Arc<Traffic>,
+    /// What the configuration knows of its passphrase.
+    pub secrets: StoreSecrets,
+}
+
+impl Connected {
+    /// The store's own folder, if it lies on this machine.
+    pub fn local_directory(&self) -> Option<Vec<u8>> {
+        local_directory(self.storage.as_ref())
+    }
+}
+
+fn local_directory(storage: &dyn Storage) -> Option<Vec<u8>> {
+    let info = storage.info();
+    if !matches!(info.kind.as_str(), "fs" | "ptar") {
+        return None;
+    }
+    // Sources report resolved paths, so the store's must be resolved as well.
+    let path = std::fs::canonicalize(&info.root).unwrap_or_else(|_| info.root.into());
+    Some(std::os::unix::ffi::OsStringExt::into_vec(path.into_os_string()))
+}
+
+/// An opened store.
+pub struct Opened {
+    /// The repository.
+    pub repository: Arc<Repository>,
+    /// What passes to and from the store.
+    pub traffic: Arc<Traffic>,
+    shown: String,
+    secret: Option<Secret>,
+}
+
+impl Opened {
+    /// The store's own folder, if it lies on this machine.
+    pub fn local_directory(&self) -> Option<Vec<u8>> {
+        local_directory(self.repository.storage().as_ref())
+    }
+
+    /// Bytes read from and written to the store so far.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.traffic.read_bytes.load(Ordering::Relaxed), self.traffic.written_bytes.load(Ordering::Relaxed))
+    }
+}
+
+/// Reaches the store of the command without reading it.
+pub fn connect(app: &App) -> Result<Connected, Failure> {
+    connect_place(app, resolve::store(app)?)
+}
+
+/// Reaches the store at a place without reading it.
+pub fn connect_place(app: &App, mut place: Place) -> Result<Connected, Failure> {
+    let secrets = StoreSecrets::take(&mut place.options);
+    let traffic = Arc::new(Traffic::default());
+    let storage = connectors::storage(&place, &app.connector_context(), &traffic)
+        .map_err(|error| Failure::Open { location: place.shown(), error: OpenError::Storage(error) })?;
+    let shown = crate::config::mask::location(&storage.info().location).into_owned();
+    Ok(Connected { storage, shown, traffic, secrets })
+}
+
+/// Opens the store of the command.
+pub fn open(app: &App) -> Result<Opened, Failure> {
+    let Connected { storage, shown, traffic, secrets } = connect(app)?;
+    let failed = |error| Failure::Open { location: shown.clone(), error };
+    let locked = LockedStore::probe(storage, options(app)).map_err(&failed)?;
+    let (repository, secret) = unlock(app, locked, &secrets, &failed)?;
+    Ok(Opened { repository: Arc::new(repository), traffic, shown, secret })
+}
+
+/// Opens a store once more, to see what has been added.
+pub fn reopen(app: &App, opened: Opened) -> Result<Opened, Failure> {
+    let failed = |error| Failure::Open { location: opened.shown.clone(), error };
+    let storage = Arc::clone(opened.repository.storage());
+    let locked = LockedStore::probe(storage, options(app)).map_err(failed)?;
+    let secret = opened.secret.as_ref().map(|secret| secret.as_slice());
+    let repository = locked.unlock(secret).map_err(|(_, error)| failed(error))?;
+    Ok(Opened { repository: Arc::new(repository), ..opened })
+}
+
+fn options(app: &App) -> OpenOptions {
+    OpenOptions {
+        cache: Some(app.directories.store_cache()),
+        runtime: app.runtime(),
+        monitor: Arc::clone(&app.ui) as _,
+    }
+}
+
+fn unlock(
+    app: &App,
+    mut locked: LockedStore,
+    secrets: &StoreSecrets,
+    failed: &dyn Fn(OpenError) -> Failure,
+) -> Result<(Repository, Option<Secret>), Failure> {
+    if !locked.is_encrypted() {
+        let repository = locked.unlock(None).map_err(|(_, error)| failed(error))?;
+        return Ok((repository, None));
+    }
+    if let Some(secret) = passphrase::without_asking(app, secrets)? {
+        let repository = locked.unlock(Some(&secret)).map_err(|(_, error)| wrong(error, failed))?;
+        return Ok((repository, Some(secret)));
+    }
+    for _ in 0..passphrase::TRIES {
+        let secret = passphrase::ask("repository passphrase: ")?;
+        app.proceed()?;
+        match locked.unlock(Some(&secret)) {
+            Ok(repository) => return Ok((repository, Some(secret))),
+            Err((again, OpenError::WrongPassphrase)) => {
+                app.ui.report("wrong passphrase\n");
+                locked = again;
+            }
+            Err((_, error)) => return Err(failed(error)),
+        }
+    }
+    Err(Failure::Passphrase(OpenError::WrongPassphrase.to_string()))
+}
+
+/// A wrong passphrase is told without the advice about another location.
+fn wrong(error: OpenError, failed: &dyn Fn(OpenError) -> Failure) -> Failure {
+    match error {
+        OpenError::WrongPassphrase => Failure::Passphrase(error.to_string()),
+        error => failed(error),
+    }
+}

@@ -1,0 +1,201 @@
+//! Where a passphrase comes from, in order: key file, `passphrase`, `passphrase_cmd`,
+//! `$PLAKAR_PASSPHRASE`, terminal.
+
+use std::process::{Command, Stdio};
+
+use kloset_connector::Options;
+use kloset_connector::error::io_message;
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::error::Failure;
+use crate::terminal;
+
+/// A passphrase; wiped when dropped.
+pub type Secret = Zeroizing<Vec<u8>>;
+
+/// How often a person may try.
+pub const TRIES: usize = 3;
+
+/// Bits of entropy that a new, typed passphrase should have.
+const ENTROPY_BITS_WANTED: f64 = 80.0;
+
+/// The secrets that an entry of the configuration holds about a store.
+#[derive(Clone, Default)]
+pub struct StoreSecrets {
+    passphrase: Option<Zeroizing<String>>,
+    command: Option<String>,
+}
+
+impl StoreSecrets {
+    /// Takes the secrets out of the options, so that no connector sees them.
+    pub fn take(options: &mut Options) -> Self {
+        Self {
+            passphrase: options.remove("passphrase").map(Zeroizing::new),
+            command: options.remove("passphrase_cmd"),
+        }
+    }
+}
+
+/// The passphrase from any place that needs no person; an empty one counts as none.
+pub fn without_asking(app: &App, secrets: &StoreSecrets) -> Result<Option<Secret>, Failure> {
+    let filled = |secret: Secret| Some(secret).filter(|secret| !secret.is_empty());
+    if let Some(path) = &app.globals.keyfile {
+        let mut bytes = Zeroizing::new(std::fs::read(path).map_err(|error| {
+            Failure::usage(format!("could not read key file: {}: {}", path.display(), io_message(&error)))
+        })?);
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        if let Some(secret) = filled(bytes) {
+            return Ok(Some(secret));
+        }
+    }
+    if let Some(passphrase) = &secrets.passphrase
+        && let Some(secret) = filled(Zeroizing::new(passphrase.as_bytes().to_vec()))
+    {
+        return Ok(Some(secret));
+    }
+    if let Some(command) = &secrets.command
+        && let Some(secret) = filled(run_command(command)?)
+    {
+        return Ok(Some(secret));
+    }
+    let variable = std::env::var_os("PLAKAR_PASSPHRASE").unwrap_or_default();
+    Ok(filled(Zeroizing::new(std::os::unix::ffi::OsStringExt::into_vec(variable))))
+}
+
+/// Runs a passphrase command, which must print exactly one line.
+fn run_command(command: &str) -> Result<Secret, Failure> {
+    let failed = |why: String| Failure::Passphrase(format!("passphrase_cmd failed: {why}"));
+    let output = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| failed(io_message(&error)))?;
+    let mut text = Zeroizing::new(output.stdout);
+    if !output.status.success() {
+        let why = output
+            .status
+            .code()
+            .map_or_else(|| "killed by a signal".to_owned(), |c| format!("exit status {c}"));
+        return Err(failed(why));
+    }
+    if text.last() == Some(&b'\n') {
+        text.pop();
+    }
+    if text.last() == Some(&b'\r') {
+        text.pop();
+    }
+    if text.is_empty() || text.contains(&b'\n') {
+        return Err(Failure::Passphrase(
+            "passphrase_cmd returned too many lines: exactly one is wanted".to_owned(),
+        ));
+    }
+    Ok(text)
+}
+
+/// Asks once.
+pub fn ask(question: &str) -> Result<Secret, Failure> {
+    match terminal::ask_secret(question) {
+        Ok(answer) => Ok(Zeroizing::new(answer.as_bytes().to_vec())),
+        Err(error) => Err(Failure::Passphrase(format!(
+            "a passphrase is needed and there is no terminal to ask on: {}",
+            io_message(&error)
+        ))),
+    }
+}
+
+/// Whether a weak passphrase is accepted without asking back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Weak {
+    /// It must be entered again to be forced.
+    AskAgain,
+    /// Fine.
+    Accept,
+}
+
+/// Asks for a new passphrase, twice.
+pub fn ask_new(app: &App, weak: Weak) -> Result<Secret, Failure> {
+    let mut refused: Option<Secret> = None;
+    for _ in 0..TRIES {
+        let first = ask("repository passphrase: ")?;
+        if first.is_empty() {
+            app.ui.report("can't encrypt the repository with an empty passphrase\n");
+            continue;
+        }
+        let forced = refused.as_ref().is_some_and(|earlier| **earlier == *first);
+        let bits = entropy_bits(&first);
+        if weak == Weak::AskAgain && bits < ENTROPY_BITS_WANTED && !forced {
+            app.ui.report(&format!(
+                "passphrase is too weak ({bits:.0} bits, {ENTROPY_BITS_WANTED:.0} wanted): enter a longer one, or the same again to force it\n"
+            ));
+            refused = Some(first);
+            continue;
+        }
+        let second = ask("repository passphrase (confirm): ")?;
+        if *first == *second {
+            return Ok(first);
+        }
+        app.ui.report("passphrases do not match\n");
+    }
+    Err(Failure::Passphrase("too many failed attempts".to_owned()))
+}
+
+/// Bits of a random text of this length over the kinds of characters that occur in it; runs of
+/// more than two equal characters count as two.
+fn entropy_bits(secret: &[u8]) -> f64 {
+    let text = Zeroizing::new(String::from_utf8_lossy(secret).into_owned());
+    let (mut lower, mut upper, mut digit, mut other, mut wide) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut length, mut run, mut last) = (0.0, 0, None);
+    for c in text.chars() {
+        run = if last == Some(c) { run + 1 } else { 1 };
+        last = Some(c);
+        if run <= 2 {
+            length += 1.0;
+        }
+        match c {
+            'a'..='z' => lower = 26.0,
+            'A'..='Z' => upper = 26.0,
+            '0'..='9' => digit = 10.0,
+            c if c.is_ascii() => other = 33.0,
+            _ => wide = 100.0,
+        }
+    }
+    let kinds: f64 = lower + upper + digit + other + wide;
+    if kinds == 0.0 { 0.0 } else { length * kinds.log2() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_grows_with_length_and_kinds() {
+        assert!(entropy_bits(b"password") < ENTROPY_BITS_WANTED);
+        assert!(entropy_bits(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa") < ENTROPY_BITS_WANTED);
+        assert!(entropy_bits(b"correct horse battery staple") > ENTROPY_BITS_WANTED);
+        assert_eq!(entropy_bits(b""), 0.0);
+    }
+
+    #[test]
+    fn a_command_must_print_exactly_one_line() {
+        assert_eq!(*run_command("echo secret").unwrap(), b"secret");
+        assert!(run_command("printf 'a\\nb\\n'").is_err());
+        assert!(run_command("true").is_err());
+        assert!(run_command("echo x; exit 3").is_err());
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_the_options() {
+        let mut options = Options::from([
+            ("passphrase".to_owned(), "p".to_owned()),
+            ("passphrase_cmd".to_owned(), "c".to_owned()),
+            ("location".to_owned(), "/x".to_owned()),
+        ]);
+        let secrets = StoreSecrets::take(&mut options);
+        assert_eq!(options.len(), 1);
+        assert_eq!(secrets.passphrase.as_deref().map(String::as_str), Some("p"));
+    }
+}

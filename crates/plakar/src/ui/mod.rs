@@ -1,0 +1,349 @@
+//! What the user sees while a command works and when it ends.
+//!
+//! Results, `OK` lines, `info:` lines and summaries go to standard output; everything that went wrong,
+//! progress and prompts go to standard error. The engine and the connectors are heard through
+//! [`Ui`]'s implementations of their traits.
+
+pub mod escape;
+mod json;
+mod plain;
+mod progress;
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use kloset::{Event, Monitor};
+use kloset_connector::ConnectorEvents;
+
+use kloset_format::SnapshotId;
+
+use crate::cli::Globals;
+use crate::error::Failure;
+
+pub use json::{named, path_object};
+
+/// Size of the buffer before standard output: fifty thousand lines cost few writes.
+const OUT_BUFFER_BYTES: usize = 64 * 1024;
+/// A line waits no longer than this in the buffer while lines keep coming.
+const OUT_FLUSH_AFTER: Duration = Duration::from_millis(500);
+/// Reports of lost connections are not repeated faster than this.
+const RETRY_REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// How events are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Style {
+    Plain,
+    Json,
+    Progress,
+}
+
+struct Out {
+    writer: BufWriter<Stdout>,
+    flushed: Instant,
+}
+
+/// The user's side of one command.
+pub struct Ui {
+    style: Style,
+    quiet: bool,
+    silent: bool,
+    out_is_terminal: bool,
+    err_is_terminal: bool,
+    out: Mutex<Out>,
+    json: json::Stream,
+    progress: progress::Progress,
+    last_retry_report: Mutex<Option<Instant>>,
+}
+
+impl Ui {
+    /// Chooses the style from flags and from what standard output is.
+    pub fn new(globals: &Globals) -> Self {
+        let out_is_terminal = io::stdout().is_terminal();
+        let err_is_terminal = io::stderr().is_terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let plain = globals.stdio || globals.quiet || globals.silent || globals.trace.is_some();
+        let style = if globals.json {
+            Style::Json
+        } else if out_is_terminal && err_is_terminal && !dumb && !plain {
+            Style::Progress
+        } else {
+            Style::Plain
+        };
+        let writer = BufWriter::with_capacity(OUT_BUFFER_BYTES, io::stdout());
+        Self {
+            style,
+            quiet: globals.quiet,
+            silent: globals.silent,
+            out_is_terminal,
+            err_is_terminal,
+            out: Mutex::new(Out { writer, flushed: Instant::now() }),
+            json: json::Stream::new(),
+            progress: progress::Progress::new(),
+            last_retry_report: Mutex::new(None),
+        }
+    }
+
+    /// Whether listings are wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.style == Style::Json
+    }
+
+    /// A line of a command's result.
+    pub fn result(&self, line: &str) -> Result<(), Failure> {
+        self.result_bytes(line.as_bytes())?;
+        self.result_bytes(b"\n")
+    }
+
+    /// A JSON object of a command's result.
+    pub fn result_json(&self, value: &serde_json::Value) -> Result<(), Failure> {
+        self.result(&value.to_string())
+    }
+
+    /// Bytes of a command's result.
+    pub fn result_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write_out(bytes).map_err(Failure::Output)
+    }
+
+    /// Writes out what is buffered.
+    pub fn flush(&self) -> Result<(), Failure> {
+        self.lock().writer.flush().map_err(Failure::Output)
+    }
+
+    /// Says something that may be hidden.
+    pub fn info(&self, text: &str) {
+        match self.style {
+            Style::Json => self.json_line(&self.json.message("info", text)),
+            _ if self.quiet || self.silent => {}
+            _ => self.event_line(format!("info: {}\n", self.safe(text)).as_bytes()),
+        }
+    }
+
+    /// Says something the user should know.
+    pub fn warn(&self, text: &str) {
+        if self.is_json() {
+            self.json_line(&self.json.message("warn", text));
+        } else if !self.silent {
+            self.error_line(&format!("warn: {}", escape::line(text)));
+        }
+    }
+
+    /// Says that something went wrong while the command goes on.
+    pub fn error(&self, text: &str) {
+        if self.is_json() {
+            self.json_line(&self.json.message("error", text));
+        } else if !self.silent {
+            self.error_line(&format!("error: {}", escape::line(text)));
+        }
+    }
+
+    /// A text on standard error, whole lines.
+    pub fn report(&self, text: &str) {
+        let _ = self.lock().writer.flush();
+        self.progress.suspended(|| {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        });
+    }
+
+    /// A command on a store begins.
+    pub fn start(&self, workflow: &'static str, repository: Option<[u8; 16]>) {
+        self.json.start(workflow, repository);
+        if self.is_json() {
+            self.json_line(&self.json.event("workflow.start", "info", None, None));
+        }
+        if self.style == Style::Progress {
+            self.progress.start(workflow);
+        }
+    }
+
+    /// A command on a store ends.
+    pub fn end(&self) {
+        self.progress.finish();
+        if self.is_json() {
+            self.json_line(&self.json.event("workflow.end", "info", None, None));
+        }
+    }
+
+    /// Takes the progress line away.
+    pub fn end_progress(&self) {
+        self.progress.finish();
+    }
+
+    /// The one-line summary of an operation.
+    pub fn summary(&self, summary: &Summary) {
+        self.progress.finish();
+        if self.is_json() {
+            self.json_line(&self.json.result(summary));
+        } else if !self.silent {
+            self.event_line(format!("{}\n", summary.text()).as_bytes());
+        }
+    }
+
+    /// Text for a line that only a terminal needs protection from.
+    fn safe<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        if self.out_is_terminal { escape::line(text) } else { text.into() }
+    }
+
+    fn json_line(&self, value: &serde_json::Value) {
+        self.event_line(format!("{value}\n").as_bytes());
+    }
+
+    /// A line about an event: losing it (reader gone) must not stop a backup.
+    fn event_line(&self, line: &[u8]) {
+        self.progress.suspended(|| {
+            let _ = self.write_out(line);
+        });
+    }
+
+    fn error_line(&self, line: &str) {
+        self.report(&format!("{line}\n"));
+    }
+
+    fn write_out(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = self.lock();
+        out.writer.write_all(bytes)?;
+        if self.out_is_terminal || out.flushed.elapsed() > OUT_FLUSH_AFTER {
+            out.writer.flush()?;
+            out.flushed = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Monitor for Ui {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Warning(text) => return self.warn(text),
+            Event::Info(text) => return self.info(text),
+            _ => {}
+        }
+        match self.style {
+            Style::Json => {
+                if let Some(value) = self.json.of(event) {
+                    self.json_line(&value);
+                }
+            }
+            Style::Plain => self.plain_event(event),
+            Style::Progress => {
+                self.progress.event(event);
+                if !matches!(event, Event::PathDone { .. }) {
+                    self.plain_event(event);
+                }
+            }
+        }
+    }
+
+    fn wants_paths(&self) -> bool {
+        match self.style {
+            Style::Plain => !self.quiet && !self.silent,
+            Style::Json | Style::Progress => true,
+        }
+    }
+}
+
+impl Ui {
+    fn plain_event(&self, event: Event<'_>) {
+        match event {
+            Event::PathDone { .. } if self.quiet || self.silent => {}
+            Event::PathDone { snapshot, path, .. } => {
+                self.event_line(&plain::done(snapshot, path, self.out_is_terminal));
+            }
+            Event::PathFailed { snapshot, path, reason } if !self.silent => {
+                self.error_line(&plain::failed(snapshot, path, reason, self.err_is_terminal));
+            }
+            Event::ObjectFailed { snapshot, object, reason } if !self.silent => {
+                self.error_line(&plain::object_failed(snapshot, object, reason, self.err_is_terminal));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ConnectorEvents for Ui {
+    fn warning(&self, text: &str) {
+        self.warn(text);
+    }
+
+    fn stalled(&self, text: &str) {
+        self.progress.note(text);
+        self.report_retry(text);
+    }
+
+    fn retried(&self, reason: &str) {
+        self.report_retry(&format!("trying again: {reason}"));
+    }
+}
+
+impl Ui {
+    fn report_retry(&self, text: &str) {
+        let mut last = self.last_retry_report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if last.is_none_or(|last| last.elapsed() > RETRY_REPORT_EVERY) {
+            *last = Some(Instant::now());
+            self.warn(text);
+        }
+    }
+}
+
+/// What an operation did, for its summary line.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Snapshot written or read.
+    pub snapshot: SnapshotId,
+    /// `backup`, `check`, `restore`.
+    pub verb: &'static str,
+    /// Failed paths.
+    pub errors: u64,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Bytes read from the store.
+    pub read_bytes: u64,
+    /// Bytes written to the store.
+    pub written_bytes: u64,
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        let errors = match self.errors {
+            0 => "without errors".to_owned(),
+            1 => "with 1 error".to_owned(),
+            n => format!("with {n} errors"),
+        };
+        format!(
+            "{}: {} completed {errors} in {} (in: {}, out: {})",
+            self.snapshot.short(),
+            self.verb,
+            crate::cli::duration::show(self.elapsed),
+            crate::size::show(self.read_bytes),
+            crate::size::show(self.written_bytes),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_read_as_the_contract_says() {
+        let mut summary = Summary {
+            snapshot: SnapshotId([0x68; 32]),
+            verb: "backup",
+            errors: 0,
+            elapsed: Duration::from_nanos(248_223_480),
+            read_bytes: 0,
+            written_bytes: 4_600_000,
+        };
+        assert_eq!(
+            summary.text(),
+            "68686868: backup completed without errors in 248.22348ms (in: 0 B, out: 4.4 MiB)"
+        );
+        summary.errors = 1;
+        assert!(summary.text().contains("with 1 error in"));
+        summary.errors = 2;
+        assert!(summary.text().contains("with 2 errors in"));
+    }
+}
