@@ -122,7 +122,8 @@ fn run(arguments: &Arguments) -> Result<bool, BenchError> {
         results: Results::default(),
         data: Vec::new(),
     };
-    let mut circumstances = Circumstances::of_machine(arguments.runs, arguments.scale, arguments.cold_cache);
+    let mut circumstances =
+        Circumstances::of_machine(&benchmark.work, arguments.runs, arguments.scale, arguments.cold_cache);
     circumstances.programs =
         benchmark.programs.iter().map(|program| (program.label().to_owned(), program.version())).collect();
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::thread;
 
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub struct Circumstances {
     pub cores: usize,
     /// Kernel release.
     pub kernel: String,
+    /// File system of the work folder.
+    pub file_system: String,
     /// Runs of each job.
     pub runs: u32,
     /// Size of the data relative to the full workloads.
@@ -44,7 +47,7 @@ pub struct Report<'a> {
 
 impl Circumstances {
     /// Looks at the machine; the rest is left to fill in.
-    pub fn of_machine(runs: u32, scale: f64, cold_cache: bool) -> Self {
+    pub fn of_machine(work: &Path, runs: u32, scale: f64, cold_cache: bool) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let model = read("/proc/cpuinfo")
             .lines()
@@ -54,6 +57,7 @@ impl Circumstances {
             processor: model.unwrap_or_else(|| "unknown".to_owned()),
             cores: thread::available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            file_system: file_system(work),
             runs,
             scale,
             cold_cache,
@@ -70,8 +74,8 @@ impl Report<'_> {
         writeln!(out, "{}, {} cores, Linux {}", facts.processor, facts.cores, facts.kernel)?;
         writeln!(
             out,
-            "{} runs, scale {}, medians; net = wall without opening the store",
-            facts.runs, facts.scale
+            "{} runs, scale {}, on {}, medians; net = wall without opening the store",
+            facts.runs, facts.scale, facts.file_system
         )?;
         for (label, version) in &facts.programs {
             writeln!(out, "  {label}: {version}")?;
@@ -95,6 +99,19 @@ impl Report<'_> {
             writeln!(out, "FAILED: {line}")?;
         }
         Ok(())
+    }
+}
+
+/// Name of the file system that holds `path`, or its magic number.
+fn file_system(path: &Path) -> String {
+    match rustix::fs::statfs(path).map(|about| about.f_type as u64 & 0xffff_ffff) {
+        Ok(0x0102_1994) => "tmpfs".to_owned(),
+        Ok(0xef53) => "ext4".to_owned(),
+        Ok(0x5846_5342) => "xfs".to_owned(),
+        Ok(0x9123_683e) => "btrfs".to_owned(),
+        Ok(0x794c_7630) => "overlayfs".to_owned(),
+        Ok(magic) => format!("file system {magic:#x}"),
+        Err(_) => "unknown file system".to_owned(),
     }
 }
 
