@@ -1,12 +1,42 @@
 //! Backup: the only place that knows the stages and the queues between them.
+//!
+//! ```text
+//! scan (the source's threads) ─ listing ─► compare with the parent ─► entries, read requests
+//!        read requests (queue, READS_WAITING) ─► the source's readers ─► cut, name, store
+//!        chunks of long contents (queue, CHUNKS_WAITING) ─► pool of chunk workers
+//!        full packfiles (queue of 1) ─► uploaders ─► store
+//! ```
+//!
+//! Then trees, header, all uploads acknowledged, state: see [`crate::write`].
+
+mod collect;
+mod content;
+mod dry_run;
+mod index;
+mod tree;
+
+pub use dry_run::{DryRun, dry_run};
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use kloset_connector::Source;
-use kloset_format::{SnapshotId, Timestamp};
+use kloset_codec::codec::Scratch;
+use kloset_connector::{ConnectorError, ScanOptions, Source, SourceInfo};
+use kloset_format::header::{Header, Importer, KeyValue, SourceRecord};
+use kloset_format::{Mac, ResourceType, SnapshotId, Timestamp, path};
+use rand::RngCore;
 
-use crate::{Error, Monitor, Repository};
+use self::collect::{Collector, Setting};
+use self::index::write_trees;
+use crate::exclude::Exclude;
+use crate::vfs::parent::ParentTree;
+use crate::write::Transaction;
+use crate::{Error, Event, Monitor, Repository, Snapshot};
+
+/// Files whose content is wanted and that no reader has taken yet: enough for a thousand requests
+/// in flight and as many behind them.
+const READS_WAITING: usize = 4096;
 
 /// Settings of one backup.
 #[derive(Clone, Default)]
@@ -54,6 +84,8 @@ pub struct BackupReport {
     pub content_bytes: u64,
     /// Bytes of file content read from the source.
     pub read_bytes: u64,
+    /// Bytes of packfiles uploaded.
+    pub written_bytes: u64,
     /// Paths that could not be read.
     pub errors: u64,
     /// Snapshot whose unchanged files were taken over.
@@ -73,18 +105,211 @@ pub fn backup(
     options: &BackupOptions,
     monitor: &dyn Monitor,
 ) -> Result<BackupReport, Error> {
-    let _ = (repository, source, options, monitor);
-    todo!()
+    let started = Instant::now();
+    let begun = repository.runtime.clock.now();
+    let info = source.info().map_err(Error::Source)?;
+    let exclude = Arc::new(Exclude::new(&options.ignore, std::slice::from_ref(&info.directory))?);
+    let snapshot = random_snapshot();
+    let transaction = Transaction::begin(repository, snapshot)?;
+    let run = Run { repository, source, options, monitor, info, exclude, snapshot, begun, started };
+    match run.collect_and_store(&transaction) {
+        Ok((report, header)) => {
+            let stored = transaction.packer().store_named(ResourceType::SNAPSHOT, Mac(snapshot.0), &header);
+            match stored.and_then(|()| repository.runtime.proceed()) {
+                Ok(()) => {
+                    let written = transaction.commit(snapshot)?;
+                    Ok(BackupReport { written_bytes: written, elapsed: started.elapsed(), ..report })
+                }
+                Err(error) => {
+                    transaction.abandon();
+                    Err(error)
+                }
+            }
+        }
+        Err(error) => {
+            transaction.abandon();
+            Err(error)
+        }
+    }
 }
 
-/// What a dry run would read: every path, without reading contents or writing anything.
-///
-/// Returns (entries, bytes, paths that could not be listed).
-pub fn dry_run(
-    source: &dyn Source,
-    options: &BackupOptions,
-    monitor: &dyn Monitor,
-) -> Result<(u64, u64, u64), Error> {
-    let _ = (source, options, monitor);
-    todo!()
+/// One backup in progress.
+struct Run<'a> {
+    repository: &'a Arc<Repository>,
+    source: &'a dyn Source,
+    options: &'a BackupOptions,
+    monitor: &'a dyn Monitor,
+    info: SourceInfo,
+    exclude: Arc<Exclude>,
+    snapshot: SnapshotId,
+    begun: Timestamp,
+    started: Instant,
+}
+
+impl Run<'_> {
+    /// Everything up to the header, whose bytes are returned.
+    fn collect_and_store(&self, transaction: &Transaction) -> Result<(BackupReport, Vec<u8>), Error> {
+        let parent = if self.options.ignore_parent { None } else { self.find_parent(transaction)? };
+        let parent_id = parent.as_ref().map(|snapshot| snapshot.id());
+        let parent = parent.and_then(|snapshot| match ParentTree::open(snapshot) {
+            Ok(tree) => Some(tree),
+            Err(error) => {
+                let text = format!("the previous snapshot cannot be used, every file is read again: {error}");
+                self.monitor.event(Event::Warning(&text));
+                None
+            }
+        });
+        let (queue, requests) = crossbeam_channel::bounded(READS_WAITING);
+        let setting = Setting {
+            repository: self.repository,
+            transaction,
+            monitor: self.monitor,
+            snapshot: self.snapshot,
+            parent,
+            directory: self.info.directory.clone(),
+            lenient_owners: self.info.kind == "sftp",
+            xattr_values: !self.options.skip_xattr_values,
+        };
+        let collector = Collector::new(setting, queue);
+        self.monitor.event(Event::Phase("backup"));
+        let lost = self.scan_and_read(&collector, requests);
+        if let Some(error) = collector.take_failure().or_else(|| transaction.failure()) {
+            return Err(error);
+        }
+        self.repository.runtime.proceed()?;
+        let partial = match lost {
+            Some(error) if !self.options.allow_partial => return Err(Error::Source(error)),
+            Some(error) => {
+                let text = format!("the source was lost, the snapshot holds what had arrived: {error}");
+                self.monitor.event(Event::Warning(&text));
+                true
+            }
+            None => false,
+        };
+        for pattern in self.exclude.unmatched_patterns() {
+            self.monitor.event(Event::Warning(&format!("ignore pattern matched nothing: {pattern}")));
+        }
+        let totals = &collector.totals;
+        let mut report = BackupReport {
+            snapshot: self.snapshot,
+            entries: totals.entries.load(Ordering::Relaxed),
+            files: totals.files.load(Ordering::Relaxed),
+            files_unchanged: totals.files_unchanged.load(Ordering::Relaxed),
+            content_bytes: totals.content_bytes.load(Ordering::Relaxed),
+            read_bytes: totals.read_bytes.load(Ordering::Relaxed),
+            written_bytes: 0,
+            errors: 0,
+            parent: parent_id,
+            partial,
+            elapsed: Duration::ZERO,
+        };
+        self.monitor.event(Event::Phase("index"));
+        let mut parts = collector.tree.into_parts();
+        if !partial && !parts.unfinished.is_empty() {
+            return Err(Error::Internal("the source did not deliver every file it was asked for".to_owned()));
+        }
+        if partial {
+            parts.settle_lost(self.repository, &mut transaction.packer())?;
+        }
+        report.errors = parts.errors.len() as u64;
+        let trees = write_trees(self.repository, &mut transaction.packer(), parts)?;
+        Ok((report, self.header(trees).encode()))
+    }
+
+    /// Runs scan, readers and chunk workers side by side; returns why the source was lost, if it was.
+    fn scan_and_read(
+        &self,
+        collector: &Collector<'_>,
+        requests: crossbeam_channel::Receiver<kloset_connector::ReadRequest>,
+    ) -> Option<ConnectorError> {
+        let exclude = Arc::clone(&self.exclude);
+        let store = self.options.store_directory.clone();
+        let options = ScanOptions {
+            excluded: Arc::new(move |path: &[u8], is_directory: bool| {
+                store.as_ref().is_some_and(|store| path::is_within(path, store))
+                    || exclude.excluded(path, is_directory)
+            }),
+            xattr_values: !self.options.skip_xattr_values,
+        };
+        let (ended, stop) = crossbeam_channel::bounded::<()>(0);
+        std::thread::scope(|scope| {
+            for _ in 0..self.repository.runtime.threads {
+                scope.spawn(|| collector.contents.serve(&stop));
+            }
+            let scan = scope.spawn(|| {
+                let result = self.source.scan(&options, collector);
+                if result.is_ok() || self.options.allow_partial {
+                    collector.scan_ended();
+                } else {
+                    collector.stop_reading();
+                }
+                result
+            });
+            let read = self.source.read(requests, collector);
+            if read.is_err() {
+                collector.stop_reading();
+            }
+            let scan = scan.join().unwrap_or_else(|_| {
+                collector.fail(Error::Internal("the scan died".to_owned()));
+                Ok(())
+            });
+            drop(ended);
+            scan.err().or(read.err())
+        })
+    }
+
+    /// The newest snapshot of the same source.
+    fn find_parent(&self, transaction: &Transaction) -> Result<Option<Arc<Snapshot>>, Error> {
+        if transaction.store_is_incomplete() {
+            self.monitor.event(Event::Warning(
+                "packfiles are missing from the store: every file is read again, nothing of them is reused",
+            ));
+            return Ok(None);
+        }
+        let ids = self.repository.snapshots();
+        let same_source =
+            Snapshot::open_many(self.repository, &ids).into_iter().flatten().filter(|snapshot| {
+                snapshot.header().source().is_some_and(|source| {
+                    source.importer.kind.as_bytes() == self.info.kind.as_bytes()
+                        && source.importer.origin.as_bytes() == self.info.origin.as_bytes()
+                        && source.importer.directory == self.info.directory
+                })
+            });
+        Ok(same_source.max_by_key(|snapshot| snapshot.header().timestamp).map(Arc::new))
+    }
+
+    fn header(&self, trees: index::Trees) -> Header {
+        let options = self.options;
+        let mut header = Header::new(self.snapshot, options.timestamp.unwrap_or(self.begun));
+        header.duration_ns = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        header.name = options.name.as_str().into();
+        header.category = options.category.as_str().into();
+        header.environment = options.environment.as_str().into();
+        header.perimeter = options.perimeter.as_str().into();
+        header.job = options.job.as_str().into();
+        header.tags = options.tags.iter().map(|tag| tag.as_str().into()).collect();
+        header.context = options
+            .context
+            .iter()
+            .map(|(key, value)| KeyValue { key: key.as_str().into(), value: value.as_str().into() })
+            .collect();
+        header.sources = vec![SourceRecord {
+            importer: Importer {
+                kind: self.info.kind.as_str().into(),
+                origin: self.info.origin.as_str().into(),
+                directory: self.info.directory.clone(),
+            },
+            context: Vec::new(),
+            roots: trees.roots,
+            indexes: trees.indexes,
+            summary: trees.summary,
+        }];
+        header
+    }
+}
+
+fn random_snapshot() -> SnapshotId {
+    let mut id = [0u8; 32];
+    Scratch::new().rng().fill_bytes(&mut id);
+    SnapshotId(id)
 }

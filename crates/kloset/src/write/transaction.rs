@@ -156,7 +156,7 @@ impl Transaction {
 
     /// Ends the transaction: every packfile acknowledged, everything it relies on still there,
     /// then the state that publishes it, read back.
-    pub(crate) fn commit(mut self, snapshot: SnapshotId) -> Result<(), Error> {
+    pub(crate) fn commit(mut self, snapshot: SnapshotId) -> Result<u64, Error> {
         self.flush()?;
         self.confirm_presence()?;
         if !self.lock.is_fresh() {
@@ -172,7 +172,7 @@ impl Transaction {
         self.shared.publish(&uploaded, name)?;
         drop(uploaded);
         self.lock.release();
-        Ok(())
+        Ok(self.shared.written_bytes.load(Ordering::Relaxed))
     }
 
     /// Ends the transaction without a snapshot. What was uploaded is published as a checkpoint, so
@@ -363,11 +363,6 @@ impl Transaction {
     /// The first failure of an upload, if there was any.
     pub(crate) fn failure(&self) -> Option<Error> {
         self.shared.check_failure().err()
-    }
-
-    /// Bytes uploaded as packfiles so far.
-    pub(crate) fn written_bytes(&self) -> u64 {
-        self.shared.written_bytes.load(Ordering::Relaxed)
     }
 }
 
