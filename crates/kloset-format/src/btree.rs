@@ -8,7 +8,7 @@ mod build;
 mod node;
 mod order;
 
-pub use build::{ResourceKind, TreeBuilder};
+pub use build::{Put, ResourceKind, TreeBuilder};
 pub use node::{Node, TreeRecord};
 pub use order::KeyOrder;
 

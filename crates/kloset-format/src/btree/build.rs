@@ -24,6 +24,9 @@ pub enum ResourceKind {
     Root,
 }
 
+/// Stores one node or the tree record and returns its name.
+pub type Put<'p, E> = dyn FnMut(ResourceKind, &[u8]) -> Result<Mac, E> + 'p;
+
 /// Sorts keys into a tree, one insertion at a time.
 ///
 /// The order of insertion is part of the shape: the reference implementation inserts in
@@ -193,7 +196,7 @@ impl<'a> TreeBuilder<'a> {
     ///
     /// Nodes come from right to left, children before parents, because a leaf names its right
     /// neighbour. Returns the name of the tree record.
-    pub fn finish<E>(self, put: &mut dyn FnMut(ResourceKind, &[u8]) -> Result<Mac, E>) -> Result<Mac, E> {
+    pub fn finish<E>(self, put: &mut Put<'_, E>) -> Result<Mac, E> {
         let mut buffer = Vec::with_capacity(16 << 10);
         let mut next = None;
         let root = self.put_node(self.root, self.height, &mut next, &mut buffer, put)?;
@@ -208,7 +211,7 @@ impl<'a> TreeBuilder<'a> {
         level: usize,
         next: &mut Option<Mac>,
         buffer: &mut Vec<u8>,
-        put: &mut dyn FnMut(ResourceKind, &[u8]) -> Result<Mac, E>,
+        put: &mut Put<'_, E>,
     ) -> Result<Mac, E> {
         if level == 0 {
             let keys = self.leaves[node as usize].keys.as_slice();

@@ -215,7 +215,7 @@ where
         put_key(out, "version");
         put_u32(out, self.version);
         put_key(out, "keys");
-        put_list_or_nil(out, self.keys, |out, key| put_str(out, key));
+        put_list_or_nil(out, self.keys, put_str);
         put_key(out, "pointers");
         put_list_or_nil(out, self.pointers, |out, mac| put_id(out, &mac.0));
         put_key(out, "values");

@@ -59,7 +59,7 @@ pub fn put_f64(out: &mut Vec<u8>, value: f64) {
 /// Appends a plain machine integer in its smallest form: the only compact integers of the format.
 pub fn put_int(out: &mut Vec<u8>, value: i64) {
     match value {
-        0..=0x7f | -32..=-1 => out.push(value as u8),
+        -32..=0x7f => out.push(value as u8),
         0x80..=0xff => put_u8(out, value as u8),
         0x100..=0xffff => put_u16(out, value as u16),
         0x1_0000..=0xffff_ffff => put_u32(out, value as u32),
