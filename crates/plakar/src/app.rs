@@ -26,7 +26,7 @@ pub struct App {
     pub globals: Globals,
     /// What stood after `at`.
     pub location: Option<String>,
-    /// Configuration, cache, data, home.
+    /// Configuration, cache, home.
     pub directories: Directories,
     /// The user's side.
     pub ui: Arc<Ui>,

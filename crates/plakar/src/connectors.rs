@@ -1,8 +1,10 @@
 //! Every connector of the program, in one list per role.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use connector_fs::{FsStorage, PtarStorage};
+use connector_fs::{FsSource, FsStorage, PtarStorage};
+use connector_sftp::SftpStorage;
 use kloset_connector::layer::{CountedStorage, RetriedStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
@@ -22,6 +24,7 @@ pub fn storage(
     match location.scheme.as_str() {
         "fs" => Ok(layered(FsStorage::new(&location, options, context)?, context, traffic)),
         "ptar" => Ok(layered(PtarStorage::new(&location, options, context)?, context, traffic)),
+        "sftp" => Ok(layered(SftpStorage::new(&location, options, context)?, context, traffic)),
         other => Err(unknown(&location, format!("backend '{other}' does not exist"))),
     }
 }
@@ -44,16 +47,48 @@ fn layered<S: Storage + 'static>(
     Arc::new(RetriedStorage::new(counted, context.clone()))
 }
 
-/// The source connector of some places of one kind.
+/// One thing to back up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourcePlace {
+    /// A path of this machine; any bytes.
+    Local(PathBuf),
+    /// A location of another kind.
+    At(Location),
+}
+
+impl SourcePlace {
+    /// A location, local ones as paths.
+    pub fn of(location: Location) -> Self {
+        if location.scheme == "fs" { Self::Local(location.rest.into()) } else { Self::At(location) }
+    }
+}
+
+/// The source connector of one or several places of one kind.
 pub fn source(
-    places: &[Location],
+    places: Vec<SourcePlace>,
     options: &Options,
     context: &ConnectorContext,
 ) -> Result<Box<dyn Source>, ConnectorError> {
-    let _ = (options, context);
-    match places {
-        [] => Err(unknown(&Location::parse(""), "no source given".to_owned())),
-        [first, ..] => Err(unknown(first, "unsupported importer protocol".to_owned())),
+    let local: Vec<PathBuf> = places
+        .iter()
+        .filter_map(|place| match place {
+            SourcePlace::Local(path) => Some(path.clone()),
+            SourcePlace::At(_) => None,
+        })
+        .collect();
+    if local.len() == places.len() {
+        return Ok(Box::new(FsSource::with_roots(local, options, context)?));
+    }
+    match places.as_slice() {
+        [SourcePlace::At(location)] => match location.scheme.as_str() {
+            other => Err(unknown(location, format!("unsupported importer protocol: {other}"))),
+        },
+        _ => Err(ConnectorError::new(
+            ErrorKind::Invalid,
+            "open",
+            "sources",
+            "multi-source backup not supported yet: only paths of this machine can be combined",
+        )),
     }
 }
 

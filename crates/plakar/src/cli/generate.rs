@@ -10,7 +10,7 @@ use crate::commands;
 
 /// The whole program as one definition.
 pub fn whole() -> Command {
-    let mut whole = program().mut_arg("words", |argument| argument.num_args(0..=1));
+    let mut whole = program().disable_help_subcommand(true);
     for entry in commands::all().iter().filter(|entry| !entry.hidden) {
         whole = whole.subcommand((entry.definition)());
     }

@@ -7,13 +7,13 @@ use clap::Parser;
 use kloset::backup::{BackupOptions, BackupReport, backup, dry_run};
 use kloset::check::CheckOptions;
 use kloset_connector::error::io_message;
-use kloset_connector::{Location, Options, Source};
+use kloset_connector::{Options, Source};
 use kloset_format::{SnapshotId, Timestamp};
 
 use crate::app::App;
 use crate::commands::{Run, check, option_pair};
 use crate::config::Kind;
-use crate::connectors;
+use crate::connectors::{self, SourcePlace};
 use crate::error::{Failure, Outcome, Role};
 use crate::filters::{parse_date, split_tags};
 use crate::machine;
@@ -105,10 +105,10 @@ impl Run for Backup {
         if self.force_timestamp.is_some_and(|time| time > app.now()) {
             return Err(Failure::refused("forced timestamp cannot be in the future"));
         }
-        let (locations, source_options) = self.places(app)?;
+        let (places, source_options) = self.places(app)?;
         let mut options = self.options(app, &source_options)?;
         if self.dry_run {
-            let source = self.source(app, &locations, &source_options)?;
+            let source = self.source(app, places, &source_options)?;
             options.store_directory =
                 open::connect(app).ok().and_then(|connected| connected.local_directory());
             return self.list_only(app, source.as_ref(), &options);
@@ -118,7 +118,7 @@ impl Run for Backup {
             return Err(kloset::Error::ReadOnlyStore.into());
         }
         options.store_directory = opened.local_directory();
-        let source = self.source(app, &locations, &source_options)?;
+        let source = self.source(app, places, &source_options)?;
         app.ui.start("import", Some(opened.repository.id().0));
         let report = backup(&opened.repository, source.as_ref(), &options, app.ui.as_ref())?;
         summarize(app, &opened, &report);
@@ -155,17 +155,21 @@ fn check_again(app: &App, opened: Opened, snapshot: SnapshotId) -> Result<usize,
 }
 
 impl Backup {
-    /// Locations of all sources and the options they share.
-    fn places(&self, app: &App) -> Result<(Vec<Location>, Options), Failure> {
-        if self.sources.is_empty() {
-            let here = app.working_directory().to_str().ok_or_else(not_utf8)?;
-            return Ok((vec![Location::parse(&format!("fs:{here}"))], self.o.iter().cloned().collect()));
-        }
-        let mut locations = Vec::new();
+    /// All sources and the options they share.
+    fn places(&self, app: &App) -> Result<(Vec<SourcePlace>, Options), Failure> {
+        let mut places = Vec::new();
         let mut options = Options::new();
+        if self.sources.is_empty() {
+            places.push(SourcePlace::Local(app.working_directory().to_owned()));
+        }
         for source in &self.sources {
-            let place = resolve::place(app, Kind::Source, source.to_str().ok_or_else(not_utf8)?)?;
-            locations.push(place.location);
+            // A name that is not UTF-8 can only be a path.
+            let Some(text) = source.to_str() else {
+                places.push(SourcePlace::Local(source.into()));
+                continue;
+            };
+            let place = resolve::place(app, Kind::Source, text)?;
+            places.push(SourcePlace::of(place.location));
             for (key, value) in place.options.into_iter().filter(|(key, _)| key != "location") {
                 if options.get(&key).is_some_and(|known| *known != value) {
                     return Err(Failure::refused(format!("the sources disagree about the option {key}")));
@@ -174,22 +178,16 @@ impl Backup {
             }
         }
         options.extend(self.o.iter().cloned());
-        Ok((locations, options))
+        Ok((places, options))
     }
 
     fn source(
         &self,
         app: &App,
-        locations: &[Location],
+        places: Vec<SourcePlace>,
         options: &Options,
     ) -> Result<Box<dyn Source>, Failure> {
-        let kinds_differ = locations
-            .windows(2)
-            .any(|pair| pair.first().map(|l| &l.scheme) != pair.last().map(|l| &l.scheme));
-        if kinds_differ {
-            return Err(Failure::refused("multi-source backup not supported yet"));
-        }
-        connectors::source(locations, options, &app.connector_context())
+        connectors::source(places, options, &app.connector_context())
             .map_err(|error| Failure::Connector(Role::Source, error))
     }
 
@@ -234,11 +232,6 @@ impl Backup {
         app.ui.start("import", None);
         let found = dry_run(source, options, app.ui.as_ref())?;
         app.ui.end();
-        if found.2 > 0 { Err(Failure::refused("failed to scan some files")) } else { Ok(Outcome::Done) }
+        if found.errors > 0 { Err(Failure::refused("failed to scan some files")) } else { Ok(Outcome::Done) }
     }
-}
-
-fn not_utf8() -> Failure {
-    Failure::usage("the source's name is not valid UTF-8")
-        .with_hint("change into it and back up the current directory, or a parent")
 }

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::commands::Run;
 use crate::config::show::{self, Format, Secrets};
 use crate::config::{Configuration, Kind, files, import};
-use crate::connectors;
+use crate::connectors::{self, SourcePlace};
 use crate::error::{Failure, Outcome, Role, chain};
 use crate::passphrase::StoreSecrets;
 use crate::resolve;
@@ -268,7 +268,8 @@ fn check(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure> {
             connectors::storage(&place, &context, &Default::default()).map_err(failed)?;
         }
         Kind::Source => {
-            let source = connectors::source(std::slice::from_ref(&place.location), &place.options, &context);
+            let places = vec![SourcePlace::of(place.location)];
+            let source = connectors::source(places, &place.options, &context);
             source.and_then(|source| source.info()).map_err(failed)?;
         }
         Kind::Destination => {
@@ -299,7 +300,7 @@ fn ping(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure> {
             connectors::storage(&place, &context, &Default::default()).map_err(failed)?.ping(&mut report);
         }
         Kind::Source => {
-            let places = std::slice::from_ref(&place.location);
+            let places = vec![SourcePlace::of(place.location)];
             connectors::source(places, &place.options, &context).map_err(failed)?.ping(&mut report);
         }
         Kind::Destination => {

@@ -1,4 +1,4 @@
-//! Where configuration, cache and data lie, and whose home it is.
+//! Where configuration and cache lie, and whose home it is.
 
 use std::fs;
 use std::io;
@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Globals;
 
-/// The three directories of the program and the user's home.
+/// The directories of the program and the user's home.
 #[derive(Clone, Debug)]
 pub struct Directories {
     /// Configuration files.
     pub config: PathBuf,
     /// Disposable things.
     pub cache: PathBuf,
-    /// Installed packages.
-    pub data: PathBuf,
     /// `$HOME`, else the home of the password database.
     pub home: PathBuf,
 }
@@ -33,7 +31,6 @@ impl Directories {
         Self {
             config: place(&config, "XDG_CONFIG_HOME", ".config"),
             cache: place(&globals.cachedir, "XDG_CACHE_HOME", ".cache"),
-            data: place(&globals.datadir, "XDG_DATA_HOME", ".local/share"),
             home,
         }
     }
@@ -100,7 +97,6 @@ mod tests {
         let found = Directories::find(&globals);
         assert_eq!(found.config, Path::new("/c"));
         assert_eq!(found.cache, Path::new("/k"));
-        assert!(found.data.ends_with("plakar"));
         let globals = Globals { config: Some("/old".into()), ..Globals::default() };
         assert_eq!(Directories::find(&globals).config, Path::new("/old"));
     }

@@ -1,0 +1,21 @@
+//! Runs the built program in private homes: wiring, words, streams and exit codes.
+
+mod backups;
+mod codes;
+mod config;
+mod interrupts;
+mod support;
+mod words;
+
+/// A test file that nobody lists would never run.
+#[test]
+fn every_test_file_is_listed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let listed = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+            assert!(listed.contains(&format!("\nmod {module};\n")), "{name} is not listed");
+        }
+    }
+}
