@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use connector_fs::{FsSource, FsStorage, PtarStorage};
-use connector_sftp::SftpStorage;
+use connector_sftp::{SftpSource, SftpStorage};
 use kloset_connector::layer::{CountedStorage, RetriedStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
@@ -81,6 +81,7 @@ pub fn source(
     }
     match places.as_slice() {
         [SourcePlace::At(location)] => match location.scheme.as_str() {
+            "sftp" => Ok(Box::new(SftpSource::new(location, options, context)?)),
             other => Err(unknown(location, format!("unsupported importer protocol: {other}"))),
         },
         _ => Err(ConnectorError::new(

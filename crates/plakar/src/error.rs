@@ -57,12 +57,12 @@ pub enum Failure {
         /// Where, without secrets.
         location: String,
         /// Why.
-        error: OpenError,
+        error: Box<OpenError>,
     },
     /// The engine gave up.
-    Engine(Error),
+    Engine(Box<Error>),
     /// A connector gave up before the engine took over.
-    Connector(Role, ConnectorError),
+    Connector(Role, Box<ConnectorError>),
     /// No usable passphrase.
     Passphrase(String),
     /// `check` found damage.
@@ -84,6 +84,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A store could not be opened or created.
+    pub fn open(location: impl Into<String>, error: OpenError) -> Self {
+        Self::Open { location: location.into(), error: Box::new(error) }
+    }
+
+    /// A connector gave up before the engine took over.
+    pub fn connector(role: Role, error: ConnectorError) -> Self {
+        Self::Connector(role, Box::new(error))
+    }
+
     /// Wrong words on the line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: None, text: None }
@@ -138,15 +148,15 @@ impl Failure {
                 (Some(message.clone()), hint.iter().cloned().collect(), text.clone())
             }
             Self::Open { location, error } => (
-                Some(format!("failed to open the repository at {location}: {}", chain(error))),
-                hints(error),
+                Some(format!("failed to open the repository at {location}: {}", chain(error.as_ref()))),
+                hints(error.as_ref()),
                 Some(
                     "To specify an alternative repository, please use \"plakar at <location> <command>\"."
                         .to_owned(),
                 ),
             ),
-            Self::Engine(error) => (Some(chain(error)), hints(error), None),
-            Self::Connector(_, error) => (Some(chain(error)), hints(error), None),
+            Self::Engine(error) => (Some(chain(error.as_ref())), hints(error.as_ref()), None),
+            Self::Connector(_, error) => (Some(chain(error.as_ref())), hints(error.as_ref()), None),
             Self::Passphrase(message) => simple(message.clone()),
             Self::Damaged { snapshots: 1 } => simple("check failed for 1 snapshot".to_owned()),
             Self::Damaged { snapshots } => simple(format!("check failed for {snapshots} snapshots")),
@@ -163,13 +173,18 @@ impl Failure {
     /// Whether this is nothing but the user's interrupt.
     pub fn is_interrupt(&self) -> bool {
         match self {
-            Self::Interrupted | Self::Engine(Error::Interrupted) => true,
-            Self::Engine(error) => innermost(error).is_some_and(|e| e.kind == ErrorKind::Interrupted),
-            Self::Open { error, .. } => innermost(error).is_some_and(|e| e.kind == ErrorKind::Interrupted),
+            Self::Interrupted => true,
+            Self::Engine(error) if matches!(**error, Error::Interrupted) => true,
+            Self::Engine(error) => interrupted(error.as_ref()),
+            Self::Open { error, .. } => interrupted(error.as_ref()),
             Self::Connector(_, error) => error.kind == ErrorKind::Interrupted,
             _ => false,
         }
     }
+}
+
+fn interrupted(error: &(dyn StdError + 'static)) -> bool {
+    innermost(error).is_some_and(|error| error.kind == ErrorKind::Interrupted)
 }
 
 impl From<crate::config::ConfigError> for Failure {
@@ -180,7 +195,7 @@ impl From<crate::config::ConfigError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Engine(error)
+        Self::Engine(Box::new(error))
     }
 }
 
@@ -232,7 +247,7 @@ mod tests {
         let inner = ConnectorError::new(ErrorKind::Permission, "open", "/x", "permission denied");
         let error = Error::Storage(inner.with_hint("become root"));
         assert_eq!(chain(&error), "store: open /x: permission denied");
-        let report = Failure::Engine(error).report("plakar");
+        let report = Failure::from(error).report("plakar");
         assert_eq!(report, "plakar: store: open /x: permission denied\nhint: become root\n");
         let inner = ConnectorError::new(ErrorKind::NotFound, "open", "/x", "no such file");
         assert_eq!(chain(&OpenError::Storage(inner)), "cannot reach the store: open /x: no such file");

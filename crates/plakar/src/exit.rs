@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn every_situation_has_its_code() {
-        let open = |error| Failure::Open { location: "x".into(), error };
+        let open = |error| Failure::open("x", error);
+        let engine = |error| Failure::from(error);
         let missing = Error::BlobMissing { resource: ResourceType::CHUNK, mac: Mac::ZERO };
         let locked = Error::Locked { holder: "h".into(), since: "s".into() };
         for (failure, expected) in [
@@ -112,13 +113,13 @@ mod tests {
             (open(OpenError::UnsupportedVersion(Version::V1_0_0)), 78),
             (Failure::Passphrase(String::new()), 77),
             (Failure::Damaged { snapshots: 1 }, 65),
-            (Failure::Engine(missing), 65),
-            (Failure::Engine(locked), 75),
-            (Failure::Engine(Error::Source(connector(ErrorKind::Unreachable))), 69),
-            (Failure::Engine(Error::Destination(connector(ErrorKind::NoSpace))), 1),
-            (Failure::Engine(Error::SnapshotUnknown("a".into())), 1),
-            (Failure::Connector(Role::Source, connector(ErrorKind::Authentication)), 69),
-            (Failure::Connector(Role::Store, connector(ErrorKind::Invalid)), 66),
+            (engine(missing), 65),
+            (engine(locked), 75),
+            (engine(Error::Source(connector(ErrorKind::Unreachable))), 69),
+            (engine(Error::Destination(connector(ErrorKind::NoSpace))), 1),
+            (engine(Error::SnapshotUnknown("a".into())), 1),
+            (Failure::connector(Role::Source, connector(ErrorKind::Authentication)), 69),
+            (Failure::connector(Role::Store, connector(ErrorKind::Invalid)), 66),
             (Failure::Output(io::Error::from(io::ErrorKind::BrokenPipe)), 0),
             (Failure::Output(io::Error::from(io::ErrorKind::StorageFull)), 1),
         ] {
@@ -128,8 +129,8 @@ mod tests {
         assert_eq!(code(&Ok(Outcome::Partial), None), 3);
         assert_eq!(code(&Ok(Outcome::Done), Some(2)), 0);
         assert_eq!(code(&Err(Failure::Interrupted), Some(2)), 130);
-        assert_eq!(code(&Err(Failure::Engine(Error::Interrupted)), Some(15)), 143);
+        assert_eq!(code(&Err(engine(Error::Interrupted)), Some(15)), 143);
         let lost = Error::Storage(connector(ErrorKind::Interrupted));
-        assert_eq!(code(&Err(Failure::Engine(lost)), Some(15)), 143);
+        assert_eq!(code(&Err(engine(lost)), Some(15)), 143);
     }
 }

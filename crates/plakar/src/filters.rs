@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use kloset::{Repository, Snapshot};
+use kloset_format::Timestamp;
 use kloset_format::header::Header;
-use kloset_format::{Text, Timestamp};
 
 use crate::cli::date;
 use crate::error::{Failure, chain};
@@ -99,31 +99,29 @@ pub fn split_tags(lists: &[String]) -> Vec<String> {
 impl NameFilters {
     /// Whether none is given.
     pub fn is_empty(&self) -> bool {
-        self.texts().all(|(wanted, _)| wanted.is_none()) && self.tag.is_empty()
-    }
-
-    fn texts(&self) -> impl Iterator<Item = (&Option<String>, fn(&Header) -> &Text)> {
-        let list: [(&Option<String>, fn(&Header) -> &Text); 5] = [
-            (&self.name, |header| &header.name),
-            (&self.category, |header| &header.category),
-            (&self.environment, |header| &header.environment),
-            (&self.perimeter, |header| &header.perimeter),
-            (&self.job, |header| &header.job),
-        ];
-        list.into_iter()
+        let words = [&self.name, &self.category, &self.environment, &self.perimeter, &self.job];
+        words.iter().all(|word| word.is_none()) && self.tag.is_empty()
     }
 
     /// Whether a snapshot passes.
     pub fn matches(&self, header: &Header) -> bool {
-        self.texts().all(|(wanted, found)| {
-            wanted.as_ref().is_none_or(|wanted| found(header).as_bytes() == wanted.as_bytes())
-        }) && items(&self.tag).all(|tag| {
-            let has = |tag: &str| header.tags.iter().any(|found| found.as_bytes() == tag.as_bytes());
-            match tag.strip_prefix('!') {
-                Some(absent) => !has(absent),
-                None => has(tag),
-            }
-        })
+        let words = [
+            (&self.name, &header.name),
+            (&self.category, &header.category),
+            (&self.environment, &header.environment),
+            (&self.perimeter, &header.perimeter),
+            (&self.job, &header.job),
+        ];
+        words
+            .iter()
+            .all(|(wanted, found)| wanted.as_ref().is_none_or(|wanted| found.as_bytes() == wanted.as_bytes()))
+            && items(&self.tag).all(|tag| {
+                let has = |tag: &str| header.tags.iter().any(|found| found.as_bytes() == tag.as_bytes());
+                match tag.strip_prefix('!') {
+                    Some(absent) => !has(absent),
+                    None => has(tag),
+                }
+            })
     }
 }
 

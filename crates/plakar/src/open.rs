@@ -75,7 +75,7 @@ pub fn connect_place(app: &App, mut place: Place) -> Result<Connected, Failure> 
     let secrets = StoreSecrets::take(&mut place.options);
     let traffic = Arc::new(Traffic::default());
     let storage = connectors::storage(&place, &app.connector_context(), &traffic)
-        .map_err(|error| Failure::Open { location: place.shown(), error: OpenError::Storage(error) })?;
+        .map_err(|error| Failure::open(place.shown(), OpenError::Storage(error)))?;
     let shown = crate::config::mask::location(&storage.info().location).into_owned();
     Ok(Connected { storage, shown, traffic, secrets })
 }
@@ -83,7 +83,7 @@ pub fn connect_place(app: &App, mut place: Place) -> Result<Connected, Failure> 
 /// Opens the store of the command.
 pub fn open(app: &App) -> Result<Opened, Failure> {
     let Connected { storage, shown, traffic, secrets } = connect(app)?;
-    let failed = |error| Failure::Open { location: shown.clone(), error };
+    let failed = |error| Failure::open(shown.clone(), error);
     let locked = LockedStore::probe(storage, options(app)).map_err(&failed)?;
     let (repository, secret) = unlock(app, locked, &secrets, &failed)?;
     Ok(Opened { repository: Arc::new(repository), traffic, shown, secret })
@@ -91,7 +91,7 @@ pub fn open(app: &App) -> Result<Opened, Failure> {
 
 /// Opens a store once more, to see what has been added.
 pub fn reopen(app: &App, opened: Opened) -> Result<Opened, Failure> {
-    let failed = |error| Failure::Open { location: opened.shown.clone(), error };
+    let failed = |error| Failure::open(opened.shown.clone(), error);
     let storage = Arc::clone(opened.repository.storage());
     let locked = LockedStore::probe(storage, options(app)).map_err(failed)?;
     let secret = opened.secret.as_ref().map(|secret| secret.as_slice());

@@ -188,7 +188,7 @@ impl Backup {
         options: &Options,
     ) -> Result<Box<dyn Source>, Failure> {
         connectors::source(places, options, &app.connector_context())
-            .map_err(|error| Failure::Connector(Role::Source, error))
+            .map_err(|error| Failure::connector(Role::Source, error))
     }
 
     fn options(&self, app: &App, source_options: &Options) -> Result<BackupOptions, Failure> {

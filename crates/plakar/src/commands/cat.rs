@@ -62,7 +62,7 @@ enum Problem {
 impl Cat {
     fn print(&self, app: &App, opened: &Opened, argument: &SnapshotArgument) -> Result<(), Problem> {
         let snapshot = argument.find(&opened.repository).map_err(|failure| match failure {
-            Failure::Engine(error) => Problem::Entry(chain(&error)),
+            Failure::Engine(error) => Problem::Entry(chain(error.as_ref())),
             other => Problem::Fatal(other),
         })?;
         let path = snapshot.absolute(&argument.path);

@@ -69,6 +69,6 @@ fn create_failure(error: kloset::OpenError, location: String) -> Failure {
         kloset::OpenError::Storage(inner) if inner.kind == kloset_connector::ErrorKind::AlreadyExists => {
             Failure::refused(inner.message.clone())
         }
-        _ => Failure::Open { location, error },
+        _ => Failure::open(location, error),
     }
 }

@@ -262,7 +262,7 @@ fn role(kind: Kind) -> Role {
 fn check(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure> {
     let place = entry_place(app, kind, one_name(kind, "check", words)?)?;
     let context = app.connector_context();
-    let failed = |error| Failure::Connector(role(kind), error);
+    let failed = |error| Failure::connector(role(kind), error);
     match kind {
         Kind::Store => {
             connectors::storage(&place, &context, &Default::default()).map_err(failed)?;
@@ -284,7 +284,7 @@ fn check(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure> {
 fn ping(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure> {
     let place = entry_place(app, kind, one_name(kind, "ping", words)?)?;
     let context = app.connector_context();
-    let failed = |error| Failure::Connector(role(kind), error);
+    let failed = |error| Failure::connector(role(kind), error);
     let mut first: Option<ConnectorError> = None;
     let mut report = |step: &str, result: Result<(), ConnectorError>| match result {
         Ok(()) => {

@@ -71,7 +71,7 @@ impl Run for Restore {
         let path = snapshot.resolve(&snapshot.absolute(&argument.path))?.path;
         let mut options: Options = place.options.clone();
         options.extend(self.o.iter().cloned());
-        let failed = |error| Failure::Connector(Role::Destination, error);
+        let failed = |error| Failure::connector(Role::Destination, error);
         let destination =
             connectors::destination(&place.location, &options, &app.connector_context()).map_err(failed)?;
         app.ui.start("export", Some(opened.repository.id().0));

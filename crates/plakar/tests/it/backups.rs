@@ -176,7 +176,7 @@ fn unreadable_entries_make_a_backup_partial() {
     let home = Home::with_store_and_data();
     let locked = home.path("data/locked");
     fs::write(&locked, "x").unwrap();
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&locked).is_ok() {
         return;
     }
