@@ -43,6 +43,21 @@ pub struct TreeBuilder<'a> {
     root: u32,
     /// Levels of internal nodes above the leaves.
     height: usize,
+    /// Where the last key went, until a split: neighbours in the order of insertion are mostly
+    /// neighbours in the tree, so this saves most descents.
+    last: Option<Descent>,
+}
+
+/// The way from the root to a leaf.
+#[derive(Clone, Debug)]
+struct Descent {
+    leaf: u32,
+    /// Internal nodes on the way, each with the index of the child that was taken.
+    levels: [(u32, usize); HEIGHT_MAX],
+    /// The pivot at or above which all keys of the leaf are.
+    from: Option<u32>,
+    /// The pivot below which all keys of the leaf are.
+    before: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +127,7 @@ impl<'a> TreeBuilder<'a> {
             inners: Vec::new(),
             root: 0,
             height: 0,
+            last: None,
         }
     }
 
@@ -128,29 +144,62 @@ impl<'a> TreeBuilder<'a> {
     /// Inserts a key; returns false and changes nothing if the tree has it already.
     pub fn insert(&mut self, key: &'a [u8], value: Mac) -> bool {
         let rank = self.order.rank(key);
-        let mut path = [(0u32, 0usize); HEIGHT_MAX];
-        let mut node = self.root;
-        for level in path.iter_mut().take(self.height) {
-            let inner = &self.inners[node as usize];
-            let at =
-                inner.keys.as_slice().partition_point(|&k| self.compare(k, rank, key) != Ordering::Greater);
-            *level = (node, at);
-            node = inner.children.as_slice()[at];
+        if !self.last.as_ref().is_some_and(|last| self.is_below(last, rank, key)) {
+            self.last = Some(self.descend(rank, key));
         }
-        let keys = self.leaves[node as usize].keys.as_slice();
-        let at = keys.partition_point(|&k| self.compare(k, rank, key) == Ordering::Less);
-        if keys.get(at).is_some_and(|&k| self.compare(k, rank, key) == Ordering::Equal) {
+        let last = self.last.as_ref().expect("a descent was just made");
+        let (leaf, levels) = (last.leaf, last.levels);
+        let Err(at) = self.place(leaf, rank, key) else {
             return false;
-        }
+        };
         let number = u32::try_from(self.keys.len()).expect("a snapshot has fewer than 2^32 paths");
         self.keys.push(key);
         if self.order == KeyOrder::Tree {
             self.ranks.push(rank);
         }
         self.values.push(value);
-        self.leaves[node as usize].keys.insert(at, number);
-        self.split(node, &path[..self.height]);
+        self.leaves[leaf as usize].keys.insert(at, number);
+        if self.leaves[leaf as usize].keys.len() == ORDER {
+            self.split(leaf, &levels[..self.height]);
+            self.last = None;
+        }
         true
+    }
+
+    /// Goes from the root to the leaf where `key` belongs.
+    fn descend(&self, rank: u32, key: &[u8]) -> Descent {
+        let mut descent = Descent { leaf: self.root, levels: [(0, 0); HEIGHT_MAX], from: None, before: None };
+        for level in descent.levels.iter_mut().take(self.height) {
+            let inner = &self.inners[descent.leaf as usize];
+            let keys = inner.keys.as_slice();
+            let at = keys.partition_point(|&k| self.compare(k, rank, key) != Ordering::Greater);
+            *level = (descent.leaf, at);
+            descent.from = at.checked_sub(1).map(|left| keys[left]).or(descent.from);
+            descent.before = keys.get(at).copied().or(descent.before);
+            descent.leaf = inner.children.as_slice()[at];
+        }
+        descent
+    }
+
+    /// Whether a descent for `key` would end where this one did.
+    fn is_below(&self, descent: &Descent, rank: u32, key: &[u8]) -> bool {
+        descent.from.is_none_or(|pivot| self.compare(pivot, rank, key) != Ordering::Greater)
+            && descent.before.is_none_or(|pivot| self.compare(pivot, rank, key) == Ordering::Greater)
+    }
+
+    /// Where `key` stands in a leaf, or where it would. Sorted insertions hit an end at once.
+    fn place(&self, leaf: u32, rank: u32, key: &[u8]) -> Result<usize, usize> {
+        let keys = self.leaves[leaf as usize].keys.as_slice();
+        let (Some(&first), Some(&last)) = (keys.first(), keys.last()) else {
+            return Err(0);
+        };
+        if self.compare(first, rank, key) == Ordering::Greater {
+            return Err(0);
+        }
+        if self.compare(last, rank, key) == Ordering::Less {
+            return Err(keys.len());
+        }
+        keys.binary_search_by(|&k| self.compare(k, rank, key))
     }
 
     #[inline]
@@ -163,11 +212,8 @@ impl<'a> TreeBuilder<'a> {
         by_rank.then_with(|| self.keys[number].cmp(key))
     }
 
-    /// Splits the leaf and then its ancestors as long as they are full.
+    /// Splits a full leaf and then its ancestors as long as they are full.
     fn split(&mut self, leaf: u32, path: &[(u32, usize)]) {
-        if self.leaves[leaf as usize].keys.len() < ORDER {
-            return;
-        }
         let right = self.leaves[leaf as usize].keys.split(CUT, CUT);
         let mut pivot = right.as_slice()[0];
         let mut new = self.leaves.len() as u32;
