@@ -11,6 +11,11 @@ use crate::{DecodeError, FileInfo, FileMode, Mac, Summary, Text, Timestamp, Vers
 /// Content type of everything that is neither a regular file nor a directory.
 pub const NOT_REGULAR_CONTENT_TYPE: &str = "application/x-not-regular-file";
 
+/// Smallest encoded classification: three keys and three empty values.
+const CLASSIFICATION_BYTES_MIN: usize = 28;
+/// Smallest encoded pair: the keys `key` and `value` and two empty values.
+const PAIR_BYTES_MIN: usize = 13;
+
 /// One path of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -264,9 +269,12 @@ impl Entry {
             b"file_attributes" => self.file_attributes = reader.u32("file_attributes")?,
             b"extended_attributes" => self.extended_attributes = reader.vec_list("extended_attributes")?,
             b"classifications" => {
-                self.classifications = reader.list("classifications", 1, read_classification)?;
+                self.classifications =
+                    reader.list("classifications", CLASSIFICATION_BYTES_MIN, read_classification)?;
             }
-            b"custom_metadata" => self.custom_metadata = reader.list("custom_metadata", 1, read_custom)?,
+            b"custom_metadata" => {
+                self.custom_metadata = reader.list("custom_metadata", PAIR_BYTES_MIN, read_custom)?
+            }
             b"tags" => self.tags = reader.text_list("tags")?,
             _ => reader.skip()?,
         }
@@ -302,7 +310,7 @@ fn read_classification(reader: &mut Reader<'_>) -> Result<EntryClassification, D
         match key {
             b"analyzer" => classification.analyzer = reader.text("analyzer")?,
             b"classes" => classification.classes = reader.text_list("classes")?,
-            b"scores" => classification.scores = reader.list("scores", 1, read_score)?,
+            b"scores" => classification.scores = reader.list("scores", PAIR_BYTES_MIN, read_score)?,
             _ => reader.skip()?,
         }
         Ok(())

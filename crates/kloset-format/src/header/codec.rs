@@ -7,8 +7,19 @@ use crate::msgpack::{
 };
 use crate::{DecodeError, SnapshotId, Summary, Timestamp, Version};
 
-/// Smallest encoded record of a list: an empty map.
-const RECORD_BYTES_MIN: usize = 1;
+/// Smallest encoded items of the lists: what keeps a short header from growing to gigabytes.
+mod bytes_min {
+    /// Three names of tree records.
+    pub(super) const SOURCE: usize = 100;
+    /// Name of one tree record.
+    pub(super) const INDEX: usize = 34;
+    /// Two keys and two empty values.
+    pub(super) const KEY_VALUE: usize = 13;
+    /// Two keys and two empty values.
+    pub(super) const CLASS: usize = 20;
+    /// Two keys and two empty values.
+    pub(super) const CLASSIFICATION: usize = 20;
+}
 
 impl Header {
     /// The bytes of the header blob.
@@ -74,11 +85,11 @@ impl Header {
             b"data_classes" => self.data_classes = reader.text_list("data_classes")?,
             b"classifications" => {
                 self.classifications =
-                    reader.list("classifications", RECORD_BYTES_MIN, read_classification)?;
+                    reader.list("classifications", bytes_min::CLASSIFICATION, read_classification)?;
             }
             b"tags" => self.tags = reader.text_list("tags")?,
-            b"context" => self.context = reader.list("context", RECORD_BYTES_MIN, read_key_value)?,
-            b"sources" => self.sources = reader.list("sources", RECORD_BYTES_MIN, read_source)?,
+            b"context" => self.context = reader.list("context", bytes_min::KEY_VALUE, read_key_value)?,
+            b"sources" => self.sources = reader.list("sources", bytes_min::SOURCE, read_source)?,
             _ => reader.skip()?,
         }
         Ok(())
@@ -175,7 +186,7 @@ fn read_classification(reader: &mut Reader<'_>) -> Result<Classification, Decode
     reader.map("classifications", |reader, key| {
         match key {
             b"analyzer" => classification.analyzer = reader.text("analyzer")?,
-            b"classes" => classification.classes = reader.list("classes", RECORD_BYTES_MIN, read_class)?,
+            b"classes" => classification.classes = reader.list("classes", bytes_min::CLASS, read_class)?,
             _ => reader.skip()?,
         }
         Ok(())
@@ -214,9 +225,11 @@ fn read_source(reader: &mut Reader<'_>) -> Result<SourceRecord, DecodeError> {
     reader.map("sources", |reader, key| {
         match key {
             b"importer" => source.importer = read_importer(reader)?,
-            b"context" => source.context = reader.list("source context", RECORD_BYTES_MIN, read_key_value)?,
+            b"context" => {
+                source.context = reader.list("source context", bytes_min::KEY_VALUE, read_key_value)?
+            }
             b"root" => source.roots = read_roots(reader)?,
-            b"indexes" => source.indexes = reader.list("indexes", RECORD_BYTES_MIN, read_index)?,
+            b"indexes" => source.indexes = reader.list("indexes", bytes_min::INDEX, read_index)?,
             b"summary" => source.summary = Summary::read(reader)?,
             _ => reader.skip()?,
         }

@@ -159,6 +159,12 @@ fn lists_of_tiny_items_do_not_grow_beyond_the_input() {
     let mut pointers = b"\x81\xa8pointers\xdc\xff\xff".to_vec();
     pointers.resize(pointers.len() + 0xffff, 0xc0);
     assert!(Node::decode(&pointers).is_err());
+    for list in ["sources", "context", "classifications"] {
+        let mut header = vec![0x81, 0xa0 | list.len() as u8];
+        header.extend(list.bytes().chain([0xdc, 0xff, 0xff]));
+        header.resize(header.len() + 0xffff, 0x80);
+        assert!(Header::decode(&header).is_err(), "{list}");
+    }
 }
 
 #[test]
