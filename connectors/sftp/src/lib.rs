@@ -6,14 +6,17 @@
 //! Everything is plain threads. Names are bytes throughout.
 
 mod answer;
+mod attributes;
 mod channel;
 mod codec;
 mod limiter;
 mod mailbox;
 mod packet;
 mod pool;
+mod source;
 mod storage;
 mod target;
 mod transport;
 
+pub use source::SftpSource;
 pub use storage::SftpStorage;

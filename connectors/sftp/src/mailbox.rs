@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use kloset_connector::{ConnectorError, ErrorKind};
 
 use crate::channel::{Channel, Reply};
-use crate::packet::Request;
+use crate::packet::{Request, Response, status};
 
 /// How long an operation begun after an interrupt (an unlock, say) may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -64,6 +64,11 @@ impl<T: Send + 'static> Mailbox<T> {
         channel.send(request, Box::new(move |reply| drop(sender.send((tag, reply)))));
     }
 
+    /// Puts a tag of the caller's own into the mailbox's queue, from any thread.
+    pub(crate) fn poster(&self) -> Poster<T> {
+        Poster(self.sender.clone())
+    }
+
     /// The next answer. Only call it while answers are due.
     pub(crate) fn receive(&self) -> Result<(T, Reply), ConnectorError> {
         loop {
@@ -97,6 +102,22 @@ impl<T: Send + 'static> Mailbox<T> {
     /// Whether to go on.
     pub(crate) fn patience(&self) -> &Patience {
         &self.patience
+    }
+}
+
+/// Tells an operation something from another thread.
+pub(crate) struct Poster<T>(Sender<(T, Reply)>);
+
+impl<T> Clone for Poster<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Poster<T> {
+    pub(crate) fn post(&self, tag: T) {
+        // The operation may be over: then nobody needs to know.
+        let _ = self.0.send((tag, Ok(Response::Status { code: status::OK, message: String::new() })));
     }
 }
 

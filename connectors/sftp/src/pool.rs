@@ -136,6 +136,11 @@ impl Pool {
         Ok(vec![channel])
     }
 
+    /// Whether any channel lives.
+    pub(crate) fn is_connected(&self) -> bool {
+        lock(&self.shared.state).channels.iter().any(|member| !member.channel.is_lost())
+    }
+
     /// Waits until the channels that are wanted are open, or known not to be had. For measurements.
     pub(crate) fn settle(&self, patience: &Patience) -> Result<usize, ConnectorError> {
         loop {

@@ -97,11 +97,6 @@ impl Target {
             None => format!("sftp://{}", self.origin),
         }
     }
-
-    /// Server and path.
-    pub(crate) fn location(&self) -> String {
-        format!("{}{}", self.server(), String::from_utf8_lossy(&self.path))
-    }
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {

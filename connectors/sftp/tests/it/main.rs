@@ -1,4 +1,5 @@
 //! The connector against private OpenSSH servers.
 
+mod source;
 mod storage;
 mod support;
