@@ -24,7 +24,7 @@ pub(crate) struct PackfileBuilder {
 pub(crate) struct SealedPackfile {
     pub(crate) id: PackfileId,
     pub(crate) body: Bytes,
-    /// Padding left out.
+    /// Padding included: readers that compare index and state expect it in both.
     pub(crate) records: Vec<BlobRecord>,
 }
 
@@ -110,7 +110,6 @@ impl PackfileBuilder {
         let id = PackfileId(key.mac(payload).0);
         let trailer = key.mac_parts(&[header, payload]);
         self.buffer.extend_from_slice(trailer.as_bytes());
-        self.records.retain(|record| record.resource != u32::from(ResourceType::RANDOM.0));
         SealedPackfile { id, body: Bytes::from(self.buffer), records: self.records }
     }
 

@@ -12,7 +12,6 @@ mod packer;
 mod publish;
 mod transaction;
 
-pub(crate) use lock::{LockKind, StoreLock};
 pub(crate) use packer::Packer;
 pub(crate) use publish::{StateName, publish_state};
 pub(crate) use transaction::Transaction;

@@ -40,13 +40,6 @@ impl Packer {
         }
     }
 
-    /// Stores a piece of content unless the store has it; returns its name.
-    pub(crate) fn store_content(&mut self, plain: &[u8]) -> Result<Mac, Error> {
-        let mac = self.shared.repository.key.mac(plain);
-        self.store_as(Stream::Content, ResourceType::CHUNK, mac, plain)?;
-        Ok(mac)
-    }
-
     /// Stores a content piece whose name is known already.
     pub(crate) fn store_content_as(&mut self, mac: Mac, plain: &[u8]) -> Result<(), Error> {
         self.store_as(Stream::Content, ResourceType::CHUNK, mac, plain)
@@ -94,10 +87,5 @@ impl Packer {
     /// Gives up the unfinished packfiles: content, then metadata.
     pub(super) fn into_parts(self) -> (PackfileBuilder, PackfileBuilder) {
         (self.content, self.metadata)
-    }
-
-    /// Whether anything waits in this packer.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.content.is_empty() && self.metadata.is_empty()
     }
 }
