@@ -9,6 +9,7 @@ mod answer;
 mod attributes;
 mod channel;
 mod codec;
+mod destination;
 mod limiter;
 mod mailbox;
 mod packet;
@@ -18,5 +19,6 @@ mod storage;
 mod target;
 mod transport;
 
+pub use destination::SftpDestination;
 pub use source::SftpSource;
 pub use storage::SftpStorage;

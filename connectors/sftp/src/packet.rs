@@ -4,6 +4,7 @@
 //! message that arrived justifies. Framing and the bounds on it are in `codec.rs`.
 
 use bytes::{Buf, Bytes};
+use kloset_connector::ErrorKind;
 
 /// A server's name for an open file or directory.
 pub(crate) type Handle = Bytes;
@@ -502,10 +503,26 @@ impl FileSystem {
         let read_only = input.u64()? & 1 != 0;
         Ok(Self { fragment_bytes, free_fragments, files, free_files, id, read_only })
     }
+
+    /// What keeps `bytes` from being written, if anything does.
+    pub(crate) fn trouble(&self, bytes: u64) -> Option<(ErrorKind, &'static str)> {
+        if self.read_only {
+            Some((ErrorKind::Permission, "the file system is read-only"))
+        } else if self.free_fragments.saturating_mul(self.fragment_bytes) < bytes.max(4096) {
+            Some((ErrorKind::NoSpace, "no space left on the server"))
+        } else if self.files > 0 && self.free_files == 0 {
+            Some((ErrorKind::NoSpace, "no room for more files on the server"))
+        } else {
+            None
+        }
+    }
 }
 
+/// Names of users and names of groups.
+pub(crate) type OwnerNames = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 /// Answer to [`Request::OwnerNames`]: names in the order asked, empty where there is none.
-pub(crate) fn decode_owner_names(body: Bytes) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), Malformed> {
+pub(crate) fn decode_owner_names(body: Bytes) -> Result<OwnerNames, Malformed> {
     let mut input = Input(body);
     let mut lists = [Vec::new(), Vec::new()];
     for list in &mut lists {

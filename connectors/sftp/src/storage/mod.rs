@@ -83,16 +83,7 @@ impl SftpStorage {
         let found = call(channel, &request, &patience)
             .and_then(|reply| asked("examine the file system of", folder).extended(reply));
         let Some(system) = found.ok().and_then(|body| FileSystem::decode(body).ok()) else { return error };
-        let free_bytes = system.free_fragments.saturating_mul(system.fragment_bytes);
-        let (kind, message) = if system.read_only {
-            (ErrorKind::Permission, "the file system is read-only")
-        } else if free_bytes < bytes.max(4096) {
-            (ErrorKind::NoSpace, "no space left on the server")
-        } else if system.files > 0 && system.free_files == 0 {
-            (ErrorKind::NoSpace, "no room for more files on the server")
-        } else {
-            return error;
-        };
+        let Some((kind, message)) = system.trouble(bytes) else { return error };
         ConnectorError { kind, message: message.to_owned(), ..error }
     }
 }

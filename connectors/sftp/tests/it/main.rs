@@ -1,5 +1,6 @@
 //! The connector against private OpenSSH servers.
 
+mod destination;
 mod source;
 mod storage;
 mod support;

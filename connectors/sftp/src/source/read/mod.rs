@@ -285,13 +285,10 @@ impl Driver<'_> {
             Err(error) => {
                 if let Some(mut job) = self.jobs.remove(&id) {
                     job.close_lanes();
-                    match job.abort(error) {
-                        Some((request, kind, error)) => {
-                            let bytes = request.size_hint;
-                            self.hand_on(Work::Failed { id, kind, bytes, request, error });
-                        }
-                        // Its worker has it already, and learns of the error there.
-                        None => {}
+                    // A worker that has the file already learns of the error there.
+                    if let Some((request, kind, error)) = job.abort(error) {
+                        let bytes = request.size_hint;
+                        self.hand_on(Work::Failed { id, kind, bytes, request, error });
                     }
                 }
             }
