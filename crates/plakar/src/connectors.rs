@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use connector_fs::{FsSource, FsStorage, PtarStorage};
-use connector_sftp::{SftpSource, SftpStorage};
+use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
 use kloset_connector::layer::{CountedStorage, RetriedStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
@@ -99,8 +99,10 @@ pub fn destination(
     options: &Options,
     context: &ConnectorContext,
 ) -> Result<Box<dyn Destination>, ConnectorError> {
-    let _ = (options, context);
-    Err(unknown(location, "unsupported exporter protocol".to_owned()))
+    match location.scheme.as_str() {
+        "sftp" => Ok(Box::new(SftpDestination::new(location, options, context)?)),
+        other => Err(unknown(location, format!("unsupported exporter protocol: {other}"))),
+    }
 }
 
 fn unknown(location: &Location, message: String) -> ConnectorError {

@@ -11,6 +11,7 @@ use kloset_format::header::Header;
 
 use crate::cli::date;
 use crate::error::{Failure, chain};
+use crate::retention::{self, Retention};
 use crate::ui::Ui;
 
 /// Filters by the words in the header; all that `restore` takes.
@@ -83,8 +84,12 @@ pub struct Filters {
 
 /// A date as flags take it, counted from the present moment.
 pub fn parse_date(text: &str) -> Result<Timestamp, String> {
+    date::parse(text, now())
+}
+
+fn now() -> Timestamp {
     use kloset::runtime::{Clock, SystemClock};
-    date::parse(text, SystemClock.now())
+    SystemClock.now()
 }
 
 fn items(lists: &[String]) -> impl Iterator<Item = &str> {
@@ -200,6 +205,23 @@ pub fn select_filtered(repository: &Arc<Repository>, ui: &Ui, prefix: &str, filt
     let mut selection = select(repository, ui, prefix, &|header| filters.matches(header));
     if filters.latest {
         selection.snapshots.truncate(1);
+    }
+    selection
+}
+
+/// As [`select_filtered`], then with retention: what the rules would keep.
+pub fn select_retained(
+    repository: &Arc<Repository>,
+    ui: &Ui,
+    prefix: &str,
+    filters: &Filters,
+    retention: &Retention,
+) -> Selection {
+    let mut selection = select_filtered(repository, ui, prefix, filters);
+    if !retention.is_empty() {
+        let headers: Vec<&Header> = selection.snapshots.iter().map(Snapshot::header).collect();
+        let mut kept = retention::apply(retention, now(), &headers).into_iter();
+        selection.snapshots.retain(|_| kept.next().flatten().is_some());
     }
     selection
 }

@@ -14,6 +14,7 @@ mod machine;
 mod open;
 mod passphrase;
 mod resolve;
+mod retention;
 mod signals;
 mod size;
 mod terminal;

@@ -101,7 +101,7 @@ pub fn ask(question: &str) -> Result<Secret, Failure> {
     match terminal::ask_secret(question) {
         Ok(answer) => Ok(Zeroizing::new(answer.as_bytes().to_vec())),
         Err(error) => Err(Failure::Passphrase(format!(
-            "a passphrase is needed and there is no terminal to ask on: {}",
+            "a passphrase is needed and cannot be asked for on a terminal: {}",
             io_message(&error)
         ))),
     }

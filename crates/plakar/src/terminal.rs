@@ -32,7 +32,7 @@ pub fn ask_secret(question: &str) -> io::Result<Zeroizing<String>> {
     silent.local_modes.insert(LocalModes::ECHONL);
     *saved() = Some(before);
     let answer = (|| {
-        tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+        tcsetattr(&terminal, OptionalActions::Now, &silent)?;
         terminal.write_all(question.as_bytes())?;
         read_line(&terminal)
     })();

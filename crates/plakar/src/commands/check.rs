@@ -9,8 +9,9 @@ use kloset_format::SnapshotId;
 use crate::app::App;
 use crate::commands::Run;
 use crate::error::{Failure, Outcome, chain};
-use crate::filters::{Filters, SnapshotArgument, select_filtered};
+use crate::filters::{Filters, SnapshotArgument, select_retained};
 use crate::open::{self, Opened};
+use crate::retention::Retention;
 use crate::ui::Summary;
 
 /// Verify that snapshots are whole
@@ -31,6 +32,9 @@ pub struct Check {
 
     #[command(flatten)]
     filters: Filters,
+
+    #[command(flatten)]
+    retention: Retention,
 
     /// Snapshots, and where in them to start
     #[arg(value_name = "ID[:PATH]", num_args = 0..)]
@@ -65,11 +69,21 @@ impl Check {
         let arguments = if arguments.is_empty() { &everything[..] } else { arguments };
         let mut plan = Plan { targets: Vec::new(), damaged: 0 };
         for argument in arguments {
-            let selection = select_filtered(&opened.repository, &app.ui, &argument.prefix, &self.filters);
+            let selection = select_retained(
+                &opened.repository,
+                &app.ui,
+                &argument.prefix,
+                &self.filters,
+                &self.retention,
+            );
             // A snapshot whose header cannot be read is damaged, whatever else is wrong.
             plan.damaged += selection.unreadable;
             let found_none = selection.snapshots.is_empty() && selection.unreadable == 0;
-            if found_none && !argument.prefix.is_empty() && self.filters.is_empty() {
+            if found_none
+                && !argument.prefix.is_empty()
+                && self.filters.is_empty()
+                && self.retention.is_empty()
+            {
                 return Err(kloset::Error::SnapshotUnknown(argument.prefix.clone()).into());
             }
             for snapshot in selection.snapshots {

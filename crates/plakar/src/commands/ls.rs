@@ -14,8 +14,9 @@ use crate::app::App;
 use crate::cli::{date, duration};
 use crate::commands::Run;
 use crate::error::{Failure, Outcome};
-use crate::filters::{Filters, SnapshotArgument, select_filtered};
+use crate::filters::{Filters, SnapshotArgument, select_retained};
 use crate::open::{self, Opened};
+use crate::retention::Retention;
 use crate::size;
 use crate::ui::escape;
 use crate::ui::path_object;
@@ -42,6 +43,9 @@ pub struct Ls {
 
     #[command(flatten)]
     filters: Filters,
+
+    #[command(flatten)]
+    retention: Retention,
 
     /// Snapshot and path
     #[arg(value_name = "ID[:PATH]")]
@@ -136,7 +140,7 @@ impl Ls {
     fn list_store(&self, app: &App, opened: &Opened) -> Result<Outcome, Failure> {
         let ids = if self.uuid { Ids::Full } else { Ids::Short };
         let tags = if self.tags { Tags::Shown } else { Tags::Hidden };
-        let selection = select_filtered(&opened.repository, &app.ui, "", &self.filters);
+        let selection = select_retained(&opened.repository, &app.ui, "", &self.filters, &self.retention);
         for snapshot in &selection.snapshots {
             if app.ui.is_json() {
                 app.ui.result_json(&snapshot_json(snapshot))?;

@@ -160,6 +160,10 @@ fn a_forced_time_and_names_are_recorded() {
         home.run(["at", "store", "ls", "-job", "j", "-before", "2001-02-03", "-since", "2001-02-03"]).ok();
     assert!(listed.starts_with("2001-02-03T00:00:00Z "), "{listed}");
     assert_eq!(home.run(["at", "store", "ls", "-before", "2001-02-02"]).ok(), "");
+    home.run(["at", "store", "backup", "data"]).ok();
+    home.run(["at", "store", "backup", "data"]).ok();
+    let lines = |flag: &str, n: &str| home.run(["at", "store", "ls", flag, n]).ok().lines().count();
+    assert_eq!((lines("-years", "1"), lines("-per-year", "1"), lines("-days", "9999999")), (2, 2, 3));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn stores_that_cannot_be_opened() {
 fn passphrases_come_from_file_entry_command_and_environment() {
     let home = Home::new();
     let create = home.run(["at", "s", "create"]);
-    assert!(create.fails(77).contains("no terminal"));
+    assert!(create.fails(77).contains("on a terminal: "));
     fs::write(home.path("key"), "secret\n").unwrap();
     home.run(["-keyfile", "key", "at", "s", "create"]).ok();
     home.run(["-keyfile", "key", "at", "s", "ls"]).ok();
