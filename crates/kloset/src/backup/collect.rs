@@ -75,7 +75,7 @@ impl<'a> Collector<'a> {
     /// The scan has ended: handles what lies outside the directory, then closes the queue of
     /// wanted contents.
     pub(super) fn scan_ended(&self) {
-        if !self.stopped() {
+        if guard(&self.failure).is_none() {
             let result = self.close_outside();
             self.keep(result);
         }

@@ -121,13 +121,13 @@ pub fn backup(
                     Ok(BackupReport { written_bytes: written, elapsed: started.elapsed(), ..report })
                 }
                 Err(error) => {
-                    transaction.abandon();
+                    transaction.abandon(&error);
                     Err(error)
                 }
             }
         }
         Err(error) => {
-            transaction.abandon();
+            transaction.abandon(&error);
             Err(error)
         }
     }
@@ -186,6 +186,9 @@ impl Run<'_> {
             }
             None => false,
         };
+        for warning in collector.setting.parent.iter().flat_map(ParentTree::warnings) {
+            self.monitor.event(Event::Warning(&warning));
+        }
         for pattern in self.exclude.unmatched_patterns() {
             self.monitor.event(Event::Warning(&format!("ignore pattern matched nothing: {pattern}")));
         }

@@ -233,6 +233,16 @@ impl TreeParts {
         let parts = tree.into_parts();
         self.directories = parts.directories;
         self.content_types = parts.content_types;
+        let listed: std::collections::HashSet<&[u8]> =
+            self.directories.iter().map(|directory| directory.path.as_slice()).collect();
+        for directory in &self.directories {
+            for child in directory.children.iter().filter(|child| child.is_directory) {
+                let path = path::join(&directory.path, &child.name);
+                if !listed.contains(path.as_slice()) {
+                    self.errors.push((path, "the source was lost before it was listed".to_owned()));
+                }
+            }
+        }
         self.errors.sort();
         self.errors.dedup_by(|later, first| later.0 == first.0);
         Ok(())

@@ -1,5 +1,7 @@
 //! From CONFIG's settings to the engine's codec, keys and chunker.
 
+use std::sync::Arc;
+
 use kloset_codec::chunk::{ChunkSizes, Chunker};
 use kloset_codec::codec::{Codec, Scratch};
 use kloset_codec::compress::Compression;
@@ -52,8 +54,8 @@ pub(super) fn canary_opens(encryption: &Encryption, cipher: &Cipher) -> bool {
 /// Everything that depends on CONFIG and the key.
 pub(super) struct Machinery {
     pub(super) key: MacKey,
-    pub(super) codec: Codec,
-    pub(super) chunker: Chunker,
+    pub(super) codec: Arc<Codec>,
+    pub(super) chunker: Arc<Chunker>,
 }
 
 /// Builds hashing, coding and cutting as CONFIG asks; `key` is present exactly for encrypted stores.
@@ -81,7 +83,7 @@ pub(super) fn machinery(config: &Config, key: Option<(&[u8; 32], Cipher)>) -> Re
         Some((key, cipher)) => (MacKey::new(hashing, *key), Some(cipher)),
         None => (MacKey::for_plaintext_store(hashing, &config.repository_id), None),
     };
-    Ok(Machinery { key, codec: Codec { compression, cipher }, chunker })
+    Ok(Machinery { key, codec: Arc::new(Codec { compression, cipher }), chunker: Arc::new(chunker) })
 }
 
 /// A canary for a new store: 32 random bytes, sealed.

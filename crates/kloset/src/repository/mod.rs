@@ -17,6 +17,7 @@ use kloset_connector::Storage;
 use kloset_format::config::{Config, RepositoryId};
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId};
 
+use crate::monitor::Monitor;
 use crate::runtime::Runtime;
 use crate::state::Index;
 
@@ -52,8 +53,9 @@ pub struct Repository {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) config: Config,
     pub(crate) key: MacKey,
-    pub(crate) codec: Codec,
-    pub(crate) chunker: Chunker,
+    pub(crate) codec: Arc<Codec>,
+    pub(crate) chunker: Arc<Chunker>,
+    pub(crate) monitor: Arc<dyn Monitor>,
     pub(crate) runtime: Runtime,
     pub(crate) index: Index,
     pub(crate) cache: Option<PathBuf>,

@@ -18,8 +18,11 @@ use crate::state::local::StateCache;
 use crate::state::{self, LoadedState};
 use crate::{Event, Monitor, OpenError, Repository, Runtime};
 
-/// Decoded size of one state at most: 10 million entries and more.
+/// Decoded size of one state at most, whatever its encoded size: 10 million entries and more.
 const STATE_BYTES_MAX: usize = 4 << 30;
+/// States are mostly MACs, which do not compress: no honest one decodes to more than this many times
+/// its encoded size (and 1 MiB).
+const STATE_EXPANSION_MAX: usize = 64;
 
 /// How to open a store.
 #[derive(Clone)]
@@ -105,6 +108,7 @@ impl LockedStore {
                 key: machinery.key,
                 codec: machinery.codec,
                 chunker: machinery.chunker,
+                monitor: options.monitor,
                 runtime: options.runtime,
                 index,
             }),
@@ -143,6 +147,32 @@ impl LockedStore {
             }
         };
         Ok(machinery)
+    }
+}
+
+impl Repository {
+    /// Opens the same store again with the same key: sees what was added meanwhile.
+    pub fn refresh(&self) -> Result<Self, OpenError> {
+        let machinery = Machinery {
+            key: self.key.clone(),
+            codec: Arc::clone(&self.codec),
+            chunker: Arc::clone(&self.chunker),
+        };
+        let cache = self.cache.as_ref().and_then(|folder| StateCache::open(folder.join("states")));
+        let raw = fetch_states(self.storage.as_ref(), cache.as_ref()).map_err(OpenError::Storage)?;
+        let index =
+            merge_states(raw, self.storage.as_ref(), cache.as_ref(), self.monitor.as_ref(), &machinery)?;
+        Ok(Self {
+            storage: Arc::clone(&self.storage),
+            config: self.config.clone(),
+            key: machinery.key,
+            codec: machinery.codec,
+            chunker: machinery.chunker,
+            monitor: Arc::clone(&self.monitor),
+            runtime: self.runtime.clone(),
+            index,
+            cache: self.cache.clone(),
+        })
     }
 }
 
@@ -223,6 +253,16 @@ fn collect_states(
         Err(_) => fetch_states(storage, None).map_err(OpenError::Storage)?,
     };
     let cache = state_cache(options, config);
+    merge_states(raw, storage, cache.as_ref(), options.monitor.as_ref(), machinery)
+}
+
+fn merge_states(
+    raw: RawStates,
+    storage: &dyn Storage,
+    cache: Option<&StateCache>,
+    monitor: &dyn Monitor,
+    machinery: &Machinery,
+) -> Result<crate::state::Index, OpenError> {
     let mut loaded = Vec::with_capacity(raw.files.len());
     let mut scratch = Scratch::new();
     for (id, bytes, from_cache) in raw.files {
@@ -230,16 +270,16 @@ fn collect_states(
         let state = match (decoded, from_cache) {
             (Ok(state), FromCache::Yes) => state,
             (Ok(state), FromCache::No) => {
-                if let Some(cache) = &cache {
+                if let Some(cache) = cache {
                     cache.put(id, &bytes);
                 }
                 state
             }
             (Err(_), FromCache::Yes) => {
-                if let Some(cache) = &cache {
+                if let Some(cache) = cache {
                     cache.forget(id);
                 }
-                options.monitor.event(Event::Info("a damaged state in the local cache was fetched again"));
+                monitor.event(Event::Info("a damaged state in the local cache was fetched again"));
                 let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
                 decode_state(id, &bytes, machinery, &mut scratch)?
             }
@@ -248,6 +288,10 @@ fn collect_states(
         loaded.push(state);
     }
     state::build(loaded)
+}
+
+fn state_bytes_max(encoded: usize) -> usize {
+    encoded.saturating_mul(STATE_EXPANSION_MAX).saturating_add(1 << 20).min(STATE_BYTES_MAX)
 }
 
 fn decode_state(
@@ -268,7 +312,7 @@ fn decode_state(
     }
     let plain = machinery
         .codec
-        .decode(scratch, opened.payload, STATE_BYTES_MAX)
+        .decode(scratch, opened.payload, state_bytes_max(opened.payload.len()))
         .map_err(|error| damaged(error.to_string()))?;
     Ok(LoadedState { id, version: opened.version, plain })
 }

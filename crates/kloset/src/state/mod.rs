@@ -69,11 +69,6 @@ impl Index {
         &self.packfiles
     }
 
-    /// Every reachable blob and its place.
-    pub(crate) fn blobs(&self) -> impl Iterator<Item = (BlobId, Place)> + '_ {
-        self.places.iter().map(|(blob, place)| (*blob, *place))
-    }
-
     /// Names of the states the index was built from, oldest first.
     pub(crate) fn states(&self) -> &[StateId] {
         &self.states

@@ -91,6 +91,14 @@ impl StoreLock {
         self.let_go();
     }
 
+    /// Leaves the lock to become stale: the store cannot be reached any more.
+    pub(crate) fn leave(mut self) {
+        *guard(&self.held.stop) = true;
+        self.held.wake.notify_all();
+        // The refresher may be waiting for the store; it ends by itself.
+        self.refresher = None;
+    }
+
     fn let_go(&mut self) {
         *guard(&self.held.stop) = true;
         self.held.wake.notify_all();

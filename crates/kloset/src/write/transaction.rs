@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use kloset_codec::codec::Scratch;
-use kloset_connector::{ConnectorError, PutMode, StoreFile};
+use kloset_connector::{ConnectorError, ErrorKind, PutMode, StoreFile};
 use kloset_format::packfile::BlobRecord;
 use kloset_format::state::StateWriter;
 use kloset_format::{LockId, PackfileId, ResourceType, SnapshotId, StateId, Version};
@@ -177,9 +177,18 @@ impl Transaction {
 
     /// Ends the transaction without a snapshot. What was uploaded is published as a checkpoint, so
     /// that the next run does not repeat it.
-    pub(crate) fn abandon(mut self) {
-        let _ = self.flush();
+    pub(crate) fn abandon(mut self, cause: &Error) {
+        if self.shared.repository.runtime.interrupted.load(Ordering::Relaxed) {
+            // Whoever interrupts wants an end soon: only uploads that have begun are waited for.
+            guard(&self.pool.idle).clear();
+        }
+        let failure = self.flush().err();
         self.stop_uploaders();
+        if is_out_of_reach(cause) || failure.as_ref().is_some_and(is_out_of_reach) {
+            // Patience with the store has ended: asking it for more would only wait again.
+            self.lock.leave();
+            return;
+        }
         let mut uploaded = guard(&self.shared.uploaded);
         if !uploaded.unpublished.is_empty() {
             let _ = self.shared.checkpoint(&mut uploaded);
@@ -387,6 +396,11 @@ impl std::ops::DerefMut for BorrowedPacker {
     fn deref_mut(&mut self) -> &mut Packer {
         self.packer.as_mut().expect("a borrowed packer is only taken out by drop")
     }
+}
+
+/// Whether the store cannot be reached any more.
+fn is_out_of_reach(error: &Error) -> bool {
+    matches!(error, Error::Storage(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::Unreachable))
 }
 
 fn list_packfiles(repository: &Repository) -> Result<HashSet<PackfileId>, Error> {
