@@ -21,6 +21,14 @@ pub fn whole() -> Command {
 pub fn write_all(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     clap_mangen::generate_to(whole(), directory)?;
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "1") {
+            // Both spellings work; one dash is the one that is documented.
+            let text = std::fs::read_to_string(&path)?;
+            std::fs::write(&path, text.replace("\\-\\-", "\\-"))?;
+        }
+    }
     for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
         clap_complete::generate_to(shell, &mut whole(), "plakar", directory)?;
     }

@@ -34,7 +34,9 @@ pub fn usage(command: &Command, path: &str) -> String {
 pub fn page(command: &Command, path: &str) -> String {
     let mut out = String::new();
     if let Some(about) = command.get_about() {
-        let _ = writeln!(out, "plakar {path}: {about}\n");
+        let name = if path.is_empty() { "plakar".to_owned() } else { format!("plakar {path}") };
+        out.push_str(&wrap(&format!("{name}: {about}"), 0));
+        out.push('\n');
     }
     out.push_str(&usage(command, path));
     if let Some(long) = command.get_long_about() {

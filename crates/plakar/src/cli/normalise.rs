@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 
@@ -69,6 +70,10 @@ pub fn normalise(command: &Command, words: &[OsString], after: AfterWords) -> Re
                 return Err(WordError::Flag(format!("flag provided but not defined: -{name}")));
             }
             None => return Err(WordError::Misplaced(word.to_string_lossy().into_owned())),
+            // Upstream reads it as one more path: a file of that name must not be mistaken for a flag.
+            Some(_) if !out.positional.is_empty() && Path::new(word).symlink_metadata().is_ok() => {
+                return Err(WordError::Misplaced(word.to_string_lossy().into_owned()));
+            }
             Some(true) => take_boolean(&mut out.flags, name, value)?,
             Some(false) => {
                 let value = match value {

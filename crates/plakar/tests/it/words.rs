@@ -63,6 +63,17 @@ fn mistakes_on_the_line_have_their_words() {
 }
 
 #[test]
+fn a_file_named_like_a_flag_is_not_taken_for_one() {
+    let home = Home::with_store_and_data();
+    std::fs::write(home.path("-check"), "").unwrap();
+    let err = home.run(["at", "store", "backup", "data", "-check"]).fails(64);
+    assert!(err.contains("hint: flags go before the arguments"), "{err}");
+    std::fs::remove_file(home.path("-check")).unwrap();
+    home.run(["at", "store", "backup", "data", "-tag", "late"]).ok();
+    assert_eq!(home.run(["at", "store", "ls", "-tag=late"]).ok().lines().count(), 1);
+}
+
+#[test]
 fn version_time_and_security_cookie() {
     let home = Home::new();
     let version = home.run(["version"]).ok();
@@ -86,4 +97,6 @@ fn man_pages_and_completions_are_generated() {
     for wanted in ["plakar.1", "plakar-backup.1", "plakar.bash", "_plakar", "plakar.fish"] {
         assert!(names.iter().any(|name| name == wanted), "{wanted} in {names:?}");
     }
+    let page = std::fs::read_to_string(home.path("out/plakar-backup.1")).unwrap();
+    assert!(page.contains("\\-ignore\\-file") && !page.contains("\\-\\-ignore"), "{page}");
 }
