@@ -32,6 +32,10 @@ const CAREFUL_HANDLES: usize = 200;
 /// Fixed cost of a request when channels are compared, in bytes.
 const REQUEST_COST: u64 = 512;
 
+/// What ends sessions without a word.
+pub(crate) const ENDED_EARLY: &str = "if this is right after the login: a chroot folder that is not owned by root \
+     alone, a forced command, or an account that may not run sftp ends sessions like this";
+
 /// Why a channel is no more; shared by all requests that it took down.
 #[derive(Clone, Debug)]
 pub(crate) struct Lost {
@@ -267,6 +271,11 @@ impl Channel {
         shared.born.elapsed().saturating_sub(moved)
     }
 
+    /// Marks the conversation as over: nothing new begins on it.
+    pub(crate) fn condemn(&self) {
+        self.shared.dead.store(true, Ordering::Relaxed);
+    }
+
     /// Gives the conversation up.
     pub(crate) fn abandon(&self, lost: Lost) {
         self.shared.lose(lost);
@@ -448,8 +457,10 @@ fn read_greeting(
             let head = error.to_string();
             Err(said(&format!("{head} {}", printable(frames.buffered()))))
         }
-        Ok(None) | Err(_) => Err(shared.peer.last_words().unwrap_or_else(|| {
-            Lost::new(ErrorKind::Transient, "the connection was closed before SFTP began")
+        Ok(None) | Err(_) => Err(shared.peer.last_words().unwrap_or_else(|| Lost {
+            kind: ErrorKind::Transient,
+            message: "the session was ended before SFTP began".to_owned(),
+            hint: Some(ENDED_EARLY.to_owned()),
         })),
     }
 }

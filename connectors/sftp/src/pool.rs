@@ -254,6 +254,35 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Gives up connections that are silent for too long, with all their channels; returns the
+    /// longest silence.
+    fn end_silent_connections(&self) -> Duration {
+        let idle = self.context.retry.idle_timeout;
+        let members: Vec<(Arc<Channel>, Arc<Connection>)> = lock(&self.state)
+            .channels
+            .iter()
+            .map(|member| (Arc::clone(&member.channel), Arc::clone(&member.connection)))
+            .collect();
+        let mut longest = Duration::ZERO;
+        for (channel, connection) in &members {
+            let quiet = channel.quiet_for();
+            longest = longest.max(quiet);
+            if quiet < idle {
+                continue;
+            }
+            let text = format!("connection lost: nothing came for {} s", quiet.as_secs());
+            // Whoever hears of the loss must not be given one of the others.
+            let dying = || members.iter().filter(|(_, same)| Arc::ptr_eq(connection, same));
+            dying().for_each(|(channel, _)| channel.condemn());
+            for (channel, _) in dying() {
+                channel.abandon(Lost::new(ErrorKind::Transient, text.clone()));
+            }
+        }
+        longest
+    }
+}
+
 /// Looks for silence until the pool is gone.
 fn watch(shared: &Weak<Shared>) {
     let mut told_at: Option<Instant> = None;
@@ -263,20 +292,7 @@ fn watch(shared: &Weak<Shared>) {
         if shared.ended.load(Ordering::Relaxed) {
             return;
         }
-        let channels: Vec<Arc<Channel>> =
-            lock(&shared.state).channels.iter().map(|member| Arc::clone(&member.channel)).collect();
-        let idle = shared.context.retry.idle_timeout;
-        let mut longest = Duration::ZERO;
-        for channel in channels {
-            let quiet = channel.quiet_for();
-            longest = longest.max(quiet);
-            if quiet >= idle {
-                channel.abandon(Lost::new(
-                    ErrorKind::Transient,
-                    format!("connection lost: nothing came for {} s", quiet.as_secs()),
-                ));
-            }
-        }
+        let longest = shared.end_silent_connections();
         if longest < STALL {
             told_at = None;
         } else if told_at.is_none_or(|at| at.elapsed() >= STALL) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use kloset_connector::ErrorKind;
 
 use super::resolve::Resolved;
-use crate::channel::Lost;
+use crate::channel::{ENDED_EARLY, Lost};
 use crate::packet::printable;
 use crate::target::Target;
 
@@ -76,11 +76,7 @@ pub(crate) fn diagnose(text: &str, login: &Login) -> Option<Lost> {
     } else if has(&["No route to host", "Network is unreachable", "timed out"]) {
         (ErrorKind::Unreachable, "the host does not answer".to_owned(), None)
     } else if has(&["closed by remote host", "Broken pipe"]) {
-        (ErrorKind::Transient, "the server ended the session".to_owned(), Some(
-            "if this is right after the login: a chroot folder that is not owned by root alone, or an account \
-             that may not run sftp, ends sessions like this"
-                .to_owned(),
-        ))
+        (ErrorKind::Transient, "the server ended the session".to_owned(), Some(ENDED_EARLY.to_owned()))
     } else if has(&["onnection reset by", "onnection closed by", "kex_exchange_identification"]) {
         (ErrorKind::Transient, "the server closed the connection before the login".to_owned(), None)
     } else if has(&["Bad configuration option", "terminating, ", "Bad owner or permissions"]) {

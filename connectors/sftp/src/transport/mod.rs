@@ -157,7 +157,10 @@ impl Transport {
             command.arg("-p").arg(port.to_string());
         }
         if let Some(identity) = &self.target.identity {
-            command.arg("-i").arg(identity).args(["-o", "IdentitiesOnly=yes"]);
+            command.arg("-i").arg(identity);
+            if self.target.private_key.is_none() {
+                command.args(["-o", "IdentitiesOnly=yes"]);
+            }
         }
         command
     }

@@ -43,12 +43,14 @@ impl Resolved {
         })?;
         let defaults = plain.and_then(|mut child| finish(&mut child, deadline).ok()).unwrap_or_default().0;
         if !text.contains("hostname ") {
-            let last = errors.lines().last().unwrap_or("ssh -G printed nothing");
+            let told: Vec<&str> = errors.lines().take(3).collect();
+            let told = if told.is_empty() { "ssh -G printed nothing".to_owned() } else { told.join("; ") };
+            let message = printable(told.as_bytes());
             return Err(Failure::Told(ConnectorError::new(
                 ErrorKind::Invalid,
                 "read the ssh configuration for",
                 server,
-                printable(last.as_bytes()),
+                message,
             )));
         }
         Ok(Self::parse(&text, &defaults))
