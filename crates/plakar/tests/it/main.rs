@@ -6,6 +6,7 @@ mod backups;
 mod codes;
 mod config;
 mod interrupts;
+mod sftp;
 mod support;
 mod words;
 
