@@ -10,8 +10,8 @@ use crate::layout::temporary_name;
 /// Where the walk's steps are told.
 pub(crate) type Steps<'a> = &'a mut dyn FnMut(&str, Result<(), ConnectorError>);
 
-/// Tries a store's folder, or, before it is created, the nearest folder above it.
-pub(crate) fn store_folder(root: &Path, report: Steps<'_>) {
+/// Tries a folder to write to, or, before it is created, the nearest folder above it.
+pub(crate) fn writable_folder(root: &Path, report: Steps<'_>) {
     let folder = match root.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => nearest_folder(root),
         _ => root,
@@ -19,11 +19,6 @@ pub(crate) fn store_folder(root: &Path, report: Steps<'_>) {
     if is_folder(folder, report) {
         can_write(folder, report);
     }
-}
-
-/// Tries a folder that is restored to, or the nearest one above it.
-pub(crate) fn target_folder(root: &Path, report: Steps<'_>) {
-    store_folder(root, report);
 }
 
 /// Tries a path that is backed up.

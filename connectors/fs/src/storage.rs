@@ -152,7 +152,7 @@ impl Storage for FsStorage {
     }
 
     fn ping(&self, report: &mut dyn FnMut(&str, Result<(), ConnectorError>)) {
-        ping::store_folder(&self.root, report);
+        ping::writable_folder(&self.root, report);
     }
 }
 
