@@ -71,12 +71,14 @@ pub(super) struct ContentWriter<'a> {
     queue: Sender<Job>,
     jobs: Receiver<Job>,
     buffers: Mutex<Vec<Vec<u8>>>,
+    /// Buffers of finished chunks, used again: fresh memory would cost a page fault per 4 KiB.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl<'a> ContentWriter<'a> {
     pub(super) fn new(repository: &'a Repository, transaction: &'a Transaction) -> Self {
         let (queue, jobs) = crossbeam_channel::bounded(CHUNKS_WAITING);
-        Self { repository, transaction, queue, jobs, buffers: Mutex::default() }
+        Self { repository, transaction, queue, jobs, buffers: Mutex::default(), spare: Mutex::default() }
     }
 
     /// Works on chunks of long contents until `stop` is closed.
@@ -113,7 +115,10 @@ impl<'a> ContentWriter<'a> {
         let (mut start, mut ended) = (0, false);
         let mut first = None;
         let outcome = loop {
-            if !ended && filled - start < sizes.max {
+            let end = filled.min(start + sizes.max);
+            let cut = self.repository.chunker.cut(&buffer[start..end]);
+            // A cut at the end of what was read is none, unless the content or the chunk ends there.
+            if start + cut == filled && cut < sizes.max && !ended {
                 buffer.copy_within(start..filled, 0);
                 filled -= start;
                 start = 0;
@@ -124,16 +129,16 @@ impl<'a> ContentWriter<'a> {
                     }
                     Err(error) => break Err(error),
                 }
+                continue;
             }
-            if start == filled {
+            if cut == 0 {
                 break Ok(());
             }
-            let end = filled.min(start + sizes.max);
-            let chunk = &buffer[start..start + self.repository.chunker.cut(&buffer[start..end])];
+            let chunk = &buffer[start..start + cut];
             first.get_or_insert_with(|| kloset_codec::content_type::detect(chunk).to_string());
             whole.update(chunk);
-            self.submit(&content, chunk.to_vec());
-            start += chunk.len();
+            self.submit(&content, chunk);
+            start += cut;
             if self.transaction.has_failed() {
                 break Ok(());
             }
@@ -162,7 +167,9 @@ impl<'a> ContentWriter<'a> {
         store_object(&mut self.transaction.packer(), content_mac, chunks, content_type)
     }
 
-    fn submit(&self, content: &Arc<LongContent>, bytes: Vec<u8>) {
+    fn submit(&self, content: &Arc<LongContent>, chunk: &[u8]) {
+        let mut bytes = guard(&self.spare).pop().unwrap_or_default();
+        bytes.extend_from_slice(chunk);
         let at = {
             let mut done = guard(&content.done);
             done.outstanding += 1;
@@ -179,7 +186,13 @@ impl<'a> ContentWriter<'a> {
         let mac = self.repository.key.mac(&job.bytes);
         let record = chunk_record(mac, job.bytes.len(), entropy::entropy(&job.bytes));
         let stored = self.transaction.packer().store_content_as(mac, &job.bytes);
-        drop(job.bytes);
+        let mut spare = guard(&self.spare);
+        if spare.len() < CHUNKS_WAITING {
+            let mut bytes = job.bytes;
+            bytes.clear();
+            spare.push(bytes);
+        }
+        drop(spare);
         let mut done = guard(&job.content.done);
         done.outstanding -= 1;
         match stored {

@@ -33,6 +33,12 @@ impl PackfileBuilder {
         Self { buffer: Vec::new(), records: Vec::new() }
     }
 
+    /// Starts in memory that another packfile has used.
+    pub(crate) fn reusing(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self { buffer, records: Vec::new() }
+    }
+
     /// Whether nothing was added.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()

@@ -78,7 +78,7 @@ impl Packer {
         };
         builder.add(&self.shared.repository.codec, &mut self.scratch, resource, mac, plain);
         if builder.payload_bytes() as u64 > self.shared.seal_above_bytes {
-            let full = std::mem::replace(builder, PackfileBuilder::new());
+            let full = std::mem::replace(builder, self.shared.new_builder());
             self.shared.upload(full)?;
         }
         Ok(())

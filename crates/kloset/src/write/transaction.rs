@@ -24,9 +24,9 @@ use crate::{BlobId, Error, Repository};
 
 /// Claims are spread over this many sets, so that threads rarely wait for each other.
 const CLAIM_SHARDS: usize = 64;
-/// Memory for packfiles being filled, all threads together: 128 MiB leave room for as much again
-/// on its way to the store within the 512 MiB that a backup may use.
-const FILLING_BYTES_MAX: u64 = 128 << 20;
+/// Memory for packfiles being filled, all threads together. Three times as much again may wait, be
+/// uploaded or be kept for reuse, which leaves a backup well below the 512 MiB it may use.
+const FILLING_BYTES_MAX: u64 = 64 << 20;
 /// A checkpoint is published when this much was uploaded since the last one,
 const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
 /// or this much time has passed, whichever comes first.
@@ -45,6 +45,8 @@ pub(super) struct Shared {
     failure: Mutex<Option<Error>>,
     uploaded: Mutex<Uploaded>,
     written_bytes: AtomicU64,
+    /// Memory of an uploaded packfile, used again: fresh memory costs a page fault per 4 KiB.
+    spare: Mutex<Option<Vec<u8>>>,
 }
 
 /// Acknowledged uploads.
@@ -108,6 +110,7 @@ impl Transaction {
                 checkpoint: None,
             }),
             written_bytes: AtomicU64::new(0),
+            spare: Mutex::new(None),
         });
         let uploaders = (0..info.puts_at_once.clamp(1, 4))
             .map(|_| {
@@ -281,6 +284,11 @@ impl Shared {
         self.queue.send(builder).map_err(|_| Error::Internal("the uploaders are gone".to_owned()))
     }
 
+    /// An empty packfile, in used memory if there is any.
+    pub(super) fn new_builder(&self) -> PackfileBuilder {
+        guard(&self.spare).take().map_or_else(PackfileBuilder::new, PackfileBuilder::reusing)
+    }
+
     fn upload_all(&self, filled: &Receiver<PackfileBuilder>) {
         let mut scratch = Scratch::new();
         while let Ok(builder) = filled.recv() {
@@ -303,9 +311,12 @@ impl Shared {
         let bytes = sealed.body.len() as u64;
         repository
             .storage
-            .put(StoreFile::Packfile, &sealed.id.0, sealed.body, PutMode::Immutable)
+            .put(StoreFile::Packfile, &sealed.id.0, sealed.body.clone(), PutMode::Immutable)
             .map_err(Error::Storage)?;
         self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Ok(buffer) = sealed.body.try_into_mut() {
+            *guard(&self.spare) = Some(Vec::from(buffer));
+        }
         let mut uploaded = guard(&self.uploaded);
         uploaded.all.push(sealed.id);
         uploaded.unpublished.push((sealed.id, sealed.records, now()));
