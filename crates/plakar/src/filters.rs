@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use kloset::{Repository, Snapshot};
-use kloset_format::Timestamp;
 use kloset_format::header::Header;
+use kloset_format::{SnapshotId, Timestamp};
 
 use crate::cli::date;
 use crate::error::{Failure, chain};
@@ -255,6 +255,24 @@ impl SnapshotArgument {
         self.prefix.len() <= 64 && self.prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     }
 
+    /// The id of the one snapshot that this argument names, nothing but a prefix; its header is not
+    /// read.
+    pub fn only_id(&self, repository: &Arc<Repository>) -> Result<SnapshotId, Failure> {
+        if self.prefix.is_empty() || !self.path.is_empty() {
+            return Err(Failure::usage("a snapshot id is wanted, without a path"));
+        }
+        let mut ids = repository.snapshots();
+        ids.retain(|id| id.to_string().starts_with(&self.prefix));
+        match ids.as_slice() {
+            [id] => Ok(*id),
+            [] => Err(kloset::Error::SnapshotUnknown(self.prefix.clone()).into()),
+            many => {
+                Err(kloset::Error::SnapshotAmbiguous { prefix: self.prefix.clone(), count: many.len() }
+                    .into())
+            }
+        }
+    }
+
     /// The one snapshot of this argument.
     pub fn find(&self, repository: &Arc<Repository>) -> Result<Snapshot, Failure> {
         if !self.is_hexadecimal() {
@@ -267,7 +285,6 @@ impl SnapshotArgument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kloset_format::SnapshotId;
     use kloset_format::header::{Importer, SourceRecord};
 
     fn header() -> Header {

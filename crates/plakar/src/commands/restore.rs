@@ -103,11 +103,12 @@ impl Restore {
         if argument.is_hexadecimal() {
             let wanted = |header: &_| self.filters.matches(header);
             let selection = select(&opened.repository, &app.ui, &argument.prefix, &wanted);
-            if selection.unreadable > 0 && selection.snapshots.is_empty() {
-                return Err(Failure::refused("no snapshot could be read"));
-            }
             if let Some(newest) = selection.snapshots.into_iter().next() {
                 return Ok(newest);
+            }
+            if selection.unreadable > 0 {
+                // The same reading again, for the error that tells what is damaged.
+                return argument.find(&opened.repository);
             }
         }
         Err(Failure::refused("no snapshots found"))
