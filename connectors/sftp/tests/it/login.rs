@@ -261,3 +261,56 @@ fn interrupt_ends_waiting() {
     // Cleaning up still works.
     store.delete(StoreFile::Lock, &[1; 32]).expect("an unlock after the interrupt");
 }
+
+/// Not a test of its own: holds connections until it is killed.
+#[test]
+#[ignore = "run by another test"]
+fn helper_that_is_killed() {
+    let Some(config) = std::env::var_os("HELPER_CONFIG") else { return };
+    let store = storage_by(Path::new(&config), Path::new("/nowhere"), &context().0);
+    assert_eq!(store.warm_up().expect("channels"), 4);
+    println!("ready");
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn killed_program_leaves_no_ssh_behind() {
+    use std::io::{BufRead, BufReader};
+    let server = Sshd::start().expect("private sshd");
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["login::helper_that_is_killed", "--exact", "--ignored", "--nocapture"])
+        .env("HELPER_CONFIG", server.ssh_config())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("helper");
+    let lines = BufReader::new(child.stdout.take().expect("pipe")).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("ready")), "the helper connects");
+    let mark = format!("plakar-ssh-{}-", child.id());
+    assert!(processes_with(&mark) >= 4, "a master and three more");
+    child.kill().expect("kill");
+    child.wait().expect("end");
+    let start = Instant::now();
+    while processes_with(&mark) > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "ssh is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Number of processes whose arguments hold `mark`.
+fn processes_with(mark: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").expect("proc").flatten();
+    entries
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| line.windows(mark.len()).any(|part| part == mark.as_bytes()))
+        .count()
+}
+
+#[test]
+fn nothing_is_left_of_a_dropped_storage() {
+    let server = Sshd::start().expect("private sshd");
+    let store = storage(&server, Path::new("/nowhere"));
+    store.warm_up().expect("channels");
+    let start = Instant::now();
+    drop(store);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
