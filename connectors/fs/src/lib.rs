@@ -5,12 +5,17 @@
 
 mod attributes;
 mod beneath;
+mod content;
+pub mod destination;
 mod failure;
+mod hard_link;
 mod layout;
 mod listing;
 mod local_path;
+mod metadata;
 mod owners;
 mod ping;
+mod place;
 pub mod ptar;
 mod publish;
 mod ranges;
@@ -20,6 +25,7 @@ pub mod storage;
 mod walk;
 mod xattrs;
 
+pub use destination::FsDestination;
 pub use ptar::PtarStorage;
 pub use source::FsSource;
 pub use storage::FsStorage;
