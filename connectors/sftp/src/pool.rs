@@ -17,6 +17,8 @@ use crate::transport::{Connection, Transport};
 
 /// Channels wanted: OpenSSH gives each a window of 2 MiB, and four fill 40 ms of a fast line.
 const CHANNELS: usize = 4;
+/// Tries for a first connection that servers end for a passing reason (too many logins at once).
+const FIRST_LOGINS_MAX: usize = 5;
 /// Silence that the user is told of.
 const STALL: Duration = Duration::from_secs(5);
 
@@ -43,6 +45,7 @@ struct State {
     /// The server's wish, learned by asking for more.
     channels_max: Option<usize>,
     was_connected: bool,
+    failed_logins: usize,
     monitored: bool,
 }
 
@@ -123,6 +126,14 @@ impl Pool {
             // A server that was there will come back.
             Err(mut error) if state.was_connected && error.kind == ErrorKind::Unreachable => {
                 error.kind = ErrorKind::Transient;
+                return Err(error);
+            }
+            // One that has never let us in will not do so by and by.
+            Err(mut error) if !state.was_connected && error.is_transient() => {
+                state.failed_logins += 1;
+                if state.failed_logins >= FIRST_LOGINS_MAX {
+                    error.kind = ErrorKind::Unreachable;
+                }
                 return Err(error);
             }
             Err(error) => return Err(error),

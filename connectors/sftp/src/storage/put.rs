@@ -196,7 +196,10 @@ struct Upload<'a> {
 impl Upload<'_> {
     fn write_all(&mut self) -> Result<(), ConnectorError> {
         self.open(0, open::WRITE | open::CREATE | open::EXCLUSIVE);
-        while self.written < self.body.len() || self.lanes.iter().any(|lane| lane.opening) {
+        // With one lane the flush follows the last write at once: the channel keeps the order.
+        let alone = self.lanes.len() == 1;
+        let behind = |upload: &Self| if alone { upload.next } else { upload.written } < upload.body.len();
+        while behind(self) || self.lanes.iter().any(|lane| lane.opening) {
             let (tag, reply) = self.receive()?;
             match tag {
                 Tag::Opened(lane) => self.take_handle(lane, reply)?,
@@ -299,7 +302,8 @@ impl Upload<'_> {
                 },
                 Tag::Inspected => self.compare_length(reply),
                 Tag::Closed => asked("close", self.path).done(reply),
-                Tag::Opened(_) | Tag::Written { .. } => Ok(()),
+                Tag::Written { .. } => asked("write", self.path).done(reply),
+                Tag::Opened(_) => Ok(()),
             };
             if let Err(error) = result {
                 failure.get_or_insert(error);
