@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use connector_fs::{FsSource, FsStorage, PtarStorage};
+use connector_fs::{FsDestination, FsSource, FsStorage, PtarStorage};
 use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
 use kloset_connector::layer::{CountedStorage, RetriedStorage, Traffic};
 use kloset_connector::{
@@ -100,6 +100,7 @@ pub fn destination(
     context: &ConnectorContext,
 ) -> Result<Box<dyn Destination>, ConnectorError> {
     match location.scheme.as_str() {
+        "fs" => Ok(Box::new(FsDestination::new(location, options, context)?)),
         "sftp" => Ok(Box::new(SftpDestination::new(location, options, context)?)),
         other => Err(unknown(location, format!("unsupported exporter protocol: {other}"))),
     }
