@@ -29,6 +29,8 @@ use crate::packet::{Features, Handle, Limits, Request, Response, put_u32, status
 const CAREFUL_BYTES: u32 = 32 << 10;
 /// Open handles unless the server tells its limits.
 const CAREFUL_HANDLES: usize = 200;
+/// More open handles than this may be what an unexplained failure comes from.
+const BUSY_HANDLES: usize = 50;
 /// Fixed cost of a request when channels are compared, in bytes.
 const REQUEST_COST: u64 = 512;
 
@@ -245,6 +247,14 @@ impl Channel {
     /// Whether another file may be opened without asking too much of the server.
     pub(crate) fn has_room(&self) -> bool {
         self.shared.handles.load(Ordering::Relaxed) < self.shared.handles_max.load(Ordering::Relaxed)
+    }
+
+    /// An error of opening something, made transient if the server may just have too much open.
+    pub(crate) fn blame_load(&self, mut error: ConnectorError) -> ConnectorError {
+        if error.kind == ErrorKind::Other && self.shared.handles.load(Ordering::Relaxed) > BUSY_HANDLES {
+            error.kind = ErrorKind::Transient;
+        }
+        error
     }
 
     /// Whether the conversation is over.

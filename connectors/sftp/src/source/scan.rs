@@ -5,6 +5,7 @@
 //! so that their number stays near the depth of the tree times its width.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,24 +72,18 @@ struct Listing {
     children: Vec<Record>,
 }
 
+/// Hands listings to the engine. If it panics, the rest is only counted as delivered: the driver
+/// must come to its end before the panic goes on.
 fn hand_over(finished: &Receiver<Listing>, poster: &Poster<Tag>, sink: &dyn ScanSink) {
-    for listing in finished {
-        // Also if the sink panics: the driver must not wait for ever.
-        let _told = Told { poster, id: listing.id };
-        if !sink.stopped() {
-            sink.listing(&listing.path, listing.children);
+    let mut panic = None;
+    for Listing { id, path, children } in finished {
+        if panic.is_none() && !sink.stopped() {
+            panic = catch_unwind(AssertUnwindSafe(|| sink.listing(&path, children))).err();
         }
+        poster.post(Tag::Delivered(id));
     }
-}
-
-struct Told<'a> {
-    poster: &'a Poster<Tag>,
-    id: usize,
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        self.poster.post(Tag::Delivered(self.id));
+    if let Some(panic) = panic {
+        resume_unwind(panic);
     }
 }
 

@@ -296,10 +296,10 @@ impl<'a> Batch<'a> {
                 self.ready.push_back(number);
             }
             Err(_) => {
-                let path = Arc::clone(&task.path);
+                let (path, channel) = (Arc::clone(&task.path), Arc::clone(&task.channel));
                 for span in std::mem::take(&mut task.spans) {
                     if let Err(error) = asked("open", &path).handle(reply.clone()) {
-                        self.finish(span.index, Err(error));
+                        self.finish(span.index, Err(channel.blame_load(error)));
                     }
                 }
             }
@@ -360,7 +360,8 @@ pub(crate) fn read_file(pool: &Pool, path: &[u8], limit: u64) -> Result<Vec<u8>,
     let patience = pool.patience();
     let channel = pool.channel(&patience)?;
     let request = Request::Open { path: path.to_vec(), flags: open::READ, attributes: Default::default() };
-    let handle = asked("open", path).handle(call(&channel, &request, &patience)?)?;
+    let opened = asked("open", path).handle(call(&channel, &request, &patience)?);
+    let handle = opened.map_err(|error| channel.blame_load(error))?;
     // Size, start and close leave together: a small file takes two round trips.
     let mailbox = Mailbox::new(patience);
     let length = channel.read_bytes();

@@ -12,7 +12,7 @@ use kloset_format::path::{join, parent};
 
 use super::layout::temporary_name;
 use super::{SftpStorage, fetch};
-use crate::answer::{asked, is_vague};
+use crate::answer::asked;
 use crate::channel::{Channel, Reply};
 use crate::mailbox::{Mailbox, Patience, call, lock};
 use crate::packet::{Attributes, Handle, Request, open};
@@ -42,6 +42,7 @@ impl SftpStorage {
         let result = self
             .write(&channels, &temporary, path, body)
             .map_err(|error| self.explain(error, &first, folder, body.len() as u64))
+            .map_err(|error| first.blame_load(error))
             .and_then(|()| match mode {
                 PutMode::Immutable => self.name_new(&first, &temporary, path, body, &patience),
                 PutMode::Replace => self.name_over(&first, &temporary, path, &patience),
@@ -246,7 +247,7 @@ impl Upload<'_> {
             Ok(handle) => lane.handle = Some(handle),
             // The others can do without it.
             Err(_) if number > 0 => {}
-            Err(error) => return Err(too_many_files(error)),
+            Err(error) => return Err(error),
         }
         if number == 0 {
             for other in 1..self.lanes.len() {
@@ -339,12 +340,4 @@ impl Upload<'_> {
             }
         }
     }
-}
-
-/// A server that gives no reason when it cannot open a file is likely out of handles.
-fn too_many_files(mut error: ConnectorError) -> ConnectorError {
-    if is_vague(&error) {
-        error.hint = Some("the server may have too many open files, or no space".to_owned());
-    }
-    error
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::{Buf, Bytes};
 use crossbeam_channel::Receiver;
@@ -29,29 +30,49 @@ pub(crate) enum Piece {
 }
 
 /// Hands files to the engine until there are no more.
+///
+/// If the engine panics, the rest is only counted as done: the driver must come to its end before
+/// the panic goes on.
 pub(crate) fn hand_over(work: &Receiver<Work>, poster: &Poster<Tag>, sink: &dyn ContentSink) {
+    let mut panic = None;
     for work in work {
-        match work {
-            Work::Whole { id, bytes, request, pieces, error } => {
-                let _done = Done { poster, id, kind: Kind::Small, bytes };
+        let done = work.done(poster);
+        if panic.is_none() {
+            panic = catch_unwind(AssertUnwindSafe(|| work.run(poster, sink))).err();
+        }
+        drop(done);
+    }
+    if let Some(panic) = panic {
+        resume_unwind(panic);
+    }
+}
+
+impl Work {
+    fn done<'a>(&self, poster: &'a Poster<Tag>) -> Done<'a> {
+        match self {
+            Self::Whole { id, bytes, .. } => Done { poster, id: *id, kind: Kind::Small, bytes: *bytes },
+            Self::Stream { id, .. } => Done { poster, id: *id, kind: Kind::Large, bytes: 0 },
+            Self::Failed { id, kind, bytes, .. } => Done { poster, id: *id, kind: *kind, bytes: *bytes },
+        }
+    }
+
+    fn run(self, poster: &Poster<Tag>, sink: &dyn ContentSink) {
+        match self {
+            Self::Whole { request, pieces, error, .. } => {
                 sink.content(request, &mut WholeReader { pieces: pieces.into(), error });
             }
-            Work::Stream { id, request, pieces } => {
-                let _done = Done { poster, id, kind: Kind::Large, bytes: 0 };
+            Self::Stream { id, request, pieces } => {
                 let path = crate::answer::shown(&request.path);
                 let mut reader =
                     StreamReader { id, path, pieces, poster, current: Bytes::new(), over: false };
                 sink.content(request, &mut reader);
             }
-            Work::Failed { id, kind, bytes, request, error } => {
-                let _done = Done { poster, id, kind, bytes };
-                sink.failed(request, error);
-            }
+            Self::Failed { request, error, .. } => sink.failed(request, error),
         }
     }
 }
 
-/// Tells the driver, also if the engine panics.
+/// Tells the driver that a worker is done with a file.
 struct Done<'a> {
     poster: &'a Poster<Tag>,
     id: usize,
