@@ -45,6 +45,9 @@ impl NodeCache {
 /// Where a key stands relative to a wanted range of keys.
 pub(crate) type Position<'a> = &'a dyn Fn(&[u8]) -> Ordering;
 
+/// Receives keys and values.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], Mac) -> Result<(), Error>;
+
 /// One tree of a snapshot.
 pub(crate) struct Tree<'a> {
     repository: &'a Repository,
@@ -90,16 +93,22 @@ impl<'a> Tree<'a> {
     }
 
     /// Every key in its place in the tree, with its value.
-    pub(crate) fn scan(&self, visit: &mut dyn FnMut(&[u8], Mac) -> Result<(), Error>) -> Result<(), Error> {
+    pub(crate) fn scan(&self, visit: Visit<'_>) -> Result<(), Error> {
         self.scan_where(&|_| Ordering::Equal, visit)
     }
 
     /// The keys for which `position` says `Equal`, in order. In the tree's order, `position` must say
     /// `Less` (before the range) first, then `Equal`, then `Greater`.
-    pub(crate) fn scan_where(
+    pub(crate) fn scan_where(&self, position: Position<'_>, visit: Visit<'_>) -> Result<(), Error> {
+        self.scan_observed(position, &mut |_| {}, visit)
+    }
+
+    /// As [`Tree::scan_where`], naming every node that is read.
+    pub(crate) fn scan_observed(
         &self,
         position: Position<'_>,
-        visit: &mut dyn FnMut(&[u8], Mac) -> Result<(), Error>,
+        node_read: &mut dyn FnMut(BlobId),
+        visit: Visit<'_>,
     ) -> Result<(), Error> {
         let mut level = vec![self.record.root];
         let mut seen = HashSet::new();
@@ -115,6 +124,7 @@ impl<'a> Tree<'a> {
                 }
                 for (mac, node) in batch.iter().zip(self.nodes(batch)) {
                     let node = node?;
+                    node_read(BlobId::new(self.node_type, *mac));
                     if node.is_leaf() {
                         leaves = true;
                         self.visit_leaf(*mac, &node, position, &mut last_key, visit)?;
@@ -141,7 +151,7 @@ impl<'a> Tree<'a> {
         leaf: &Node,
         position: Position<'_>,
         last_key: &mut Option<Vec<u8>>,
-        visit: &mut dyn FnMut(&[u8], Mac) -> Result<(), Error>,
+        visit: Visit<'_>,
     ) -> Result<(), Error> {
         for (key, value) in leaf.keys.iter().zip(&leaf.values) {
             if position(key) != Ordering::Equal {

@@ -20,8 +20,11 @@ use crate::{BlobId, Error, Snapshot};
 /// Values longer than this are refused: Linux allows 64 KiB, other systems a little more.
 const VALUE_BYTES_MAX: u64 = 16 << 20;
 
-/// Name and object of each attribute of one path.
-type Named = Vec<(Box<[u8]>, Mac)>;
+/// Name and object of an attribute.
+type Attribute = (Box<[u8]>, Mac);
+
+/// The attributes of one path.
+type Named = Vec<Attribute>;
 
 /// The extended attributes at and below one path.
 pub(super) struct Attributes<'a> {
@@ -31,7 +34,7 @@ pub(super) struct Attributes<'a> {
 }
 
 /// Values per item, and why those of an item cannot be read.
-type Values = (Vec<Vec<Xattr>>, Vec<Option<String>>);
+pub(super) type Values = (Vec<Vec<Xattr>>, Vec<Option<String>>);
 
 impl<'a> Attributes<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, start: &[u8]) -> Self {
@@ -56,7 +59,7 @@ impl<'a> Attributes<'a> {
             }
             Err(error) => return Err(error),
         };
-        let wanted: Vec<(usize, &(Box<[u8]>, Mac))> = items
+        let wanted: Vec<(usize, &Attribute)> = items
             .iter()
             .enumerate()
             .filter(|(_, item)| item.has_xattrs)
@@ -134,7 +137,7 @@ impl<'a> Attributes<'a> {
         })?;
         let mut table: HashMap<Box<[u8]>, Named> = HashMap::new();
         for batch in wanted.chunks(OBJECTS_PER_BATCH) {
-            for entry in self.snapshot.decode_blobs(batch, |bytes| XattrEntry::decode(bytes)) {
+            for entry in self.snapshot.decode_blobs(batch, XattrEntry::decode) {
                 let entry = entry?;
                 let is_wanted = entry.kind == XattrEntry::EXTENDED_ATTRIBUTE;
                 if is_wanted && path::is_within(&entry.path, &self.start) {

@@ -231,8 +231,7 @@ impl<'a> Writers<'a> {
             pieces_left: AtomicUsize::new(pieces.len()),
             failure: Mutex::default(),
         });
-        let mut given = 0;
-        for (chunks, offset) in &pieces {
+        for (given, (chunks, offset)) in pieces.iter().enumerate() {
             let job = Job::Piece { file: Arc::clone(&file), chunks: chunks.clone(), offset: *offset };
             if let Err(error) = submit(job) {
                 // The pieces that nobody will write are over, too.
@@ -240,7 +239,6 @@ impl<'a> Writers<'a> {
                 self.pieces_are_over(&file, pieces.len() - given);
                 return Err(error);
             }
-            given += 1;
         }
         Ok(())
     }
@@ -290,7 +288,7 @@ impl<'a> Writers<'a> {
                 .chunks
                 .iter()
                 .filter_map(|chunk| read.get(*at.get(&chunk.mac)?))
-                .map(|chunk| chunk.as_ref().map(Bytes::clone))
+                .map(|chunk| chunk.as_ref().cloned())
                 .collect();
             match pieces {
                 Ok(pieces) => {

@@ -254,11 +254,7 @@ impl Run<'_> {
     }
 
     /// The extended attributes of items, with a reason for each item whose values cannot be read.
-    fn attributes(
-        &self,
-        attributes: &Attributes<'_>,
-        items: &[&Item],
-    ) -> Result<(Vec<Vec<kloset_connector::Xattr>>, Vec<Option<String>>), Error> {
+    fn attributes(&self, attributes: &Attributes<'_>, items: &[&Item]) -> Result<attributes::Values, Error> {
         match self.permissions {
             Permissions::Restored => attributes.read(items),
             Permissions::Left { .. } => Ok((vec![Vec::new(); items.len()], vec![None; items.len()])),

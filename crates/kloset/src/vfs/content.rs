@@ -73,7 +73,7 @@ impl Snapshot {
     /// Reads objects; the result has the order of `macs`.
     pub(crate) fn objects(&self, macs: &[Mac]) -> Vec<Result<Object, Error>> {
         let wanted: Vec<BlobId> = macs.iter().map(|&mac| BlobId::new(ResourceType::OBJECT, mac)).collect();
-        self.decode_blobs(&wanted, |bytes| Object::decode(bytes))
+        self.decode_blobs(&wanted, Object::decode)
     }
 
     /// Reads and decodes blobs in one batch; the result has the order of `wanted`.

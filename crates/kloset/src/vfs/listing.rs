@@ -249,7 +249,7 @@ pub(crate) fn children_from_tree(
     for batch in macs.chunks(OBJECTS_PER_BATCH) {
         let wanted: Vec<BlobId> =
             batch.iter().map(|&mac| BlobId::new(ResourceType::VFS_ENTRY, mac)).collect();
-        let entries = snapshot.decode_blobs(&wanted, |bytes| Entry::decode(bytes));
+        let entries = snapshot.decode_blobs(&wanted, Entry::decode);
         for (entry, &mac) in entries.into_iter().zip(batch) {
             let entry = entry.and_then(|entry| {
                 if entry.parent_path == directory {

@@ -122,7 +122,7 @@ impl Snapshot {
     fn entry_from_tree(&self, path: &[u8]) -> Result<NamedEntry, Error> {
         let mac = self.file_tree()?.find(path)?.ok_or_else(|| unknown(path))?;
         let blob = BlobId::new(ResourceType::VFS_ENTRY, mac);
-        let entry = self.decode_blobs(&[blob], |bytes| Entry::decode(bytes)).pop();
+        let entry = self.decode_blobs(&[blob], Entry::decode).pop();
         let entry = entry.unwrap_or_else(|| Err(Error::Internal("an entry was not delivered".to_owned())))?;
         Ok(NamedEntry { entry, mac })
     }

@@ -61,7 +61,7 @@ impl Snapshot {
         })?;
         let mut entries = Vec::with_capacity(wanted.len());
         for batch in wanted.chunks(OBJECTS_PER_BATCH) {
-            for entry in self.decode_blobs(batch, |bytes| ErrorEntry::decode(bytes)) {
+            for entry in self.decode_blobs(batch, ErrorEntry::decode) {
                 entries.push(entry?);
             }
         }

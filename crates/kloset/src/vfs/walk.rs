@@ -16,6 +16,7 @@ use crate::{Error, Snapshot};
 const ENTRIES_PER_BATCH: usize = 1024;
 
 /// What a walk meets.
+#[allow(clippy::large_enum_variant)] // Entries are by far the most, and are taken apart at once.
 pub(crate) enum Step {
     /// An entry, each directory before its children.
     Found {
