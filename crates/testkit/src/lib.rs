@@ -1,6 +1,15 @@
-//! Everything that tests share: trees, servers, proxies, conformance suites.
+//! Everything that tests share: trees, servers, proxies, stores in memory, conformance suites.
 
+pub mod faulty_store;
+pub mod memory_source;
+pub mod memory_store;
 pub mod proxy;
+pub mod recording_store;
 pub mod sshd;
 pub mod suites;
 pub mod tree;
+
+pub use faulty_store::{Fault, FaultyStore, Lasting, Script};
+pub use memory_source::MemoryTree;
+pub use memory_store::MemoryStore;
+pub use recording_store::{Call, Operation, RecordingStore};
