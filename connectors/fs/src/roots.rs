@@ -50,8 +50,12 @@ impl Roots {
         let mut list = real;
         list.append(&mut links);
         list.sort();
-        list.dedup_by(|later, kept| {
-            later.path == kept.path || (kept.directory && is_within(&later.path, &kept.path))
+        list.dedup_by(|later, kept| later.path == kept.path);
+        // Byte order does not keep a folder and what is inside of it together: compare with all.
+        let all = list.clone();
+        list.retain(|root| {
+            let holds = |other: &RootPath| other.directory && is_within(&root.path, &other.path);
+            !all.iter().any(|other| other.path != root.path && holds(other))
         });
         let above = folders_above(&list);
         Ok(Self { directory, list, above })

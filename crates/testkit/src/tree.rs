@@ -33,7 +33,9 @@ pub struct Fidelity {
     pub nanoseconds: bool,
     /// Times outside of 1970 to 2106.
     pub far_times: bool,
-    /// Device, inode and link count in scans; hard links after a restore.
+    /// Device, inode and link count in scans.
+    pub inodes: bool,
+    /// Hard links after a restore.
     pub hard_links: bool,
     /// Pipes and sockets.
     pub special_files: bool,
@@ -54,6 +56,7 @@ impl Fidelity {
             xattrs: true,
             nanoseconds: true,
             far_times: true,
+            inodes: true,
             hard_links: true,
             special_files: true,
             symlink_metadata: true,
@@ -70,10 +73,21 @@ impl Fidelity {
             xattrs: false,
             nanoseconds: false,
             far_times: false,
+            inodes: false,
             special_files: false,
             endless_paths: false,
             ..Self::everything()
         }
+    }
+
+    /// A modification time as it should come back; `None` if nothing can be expected of it.
+    pub fn time(self, time: Timestamp) -> Option<Timestamp> {
+        let near = (0..i64::from(u32::MAX)).contains(&time.seconds);
+        if !near && !self.far_times {
+            return None;
+        }
+        let nanoseconds = if self.nanoseconds { time.nanoseconds } else { 0 };
+        Some(Timestamp { nanoseconds, ..time })
     }
 }
 
@@ -211,17 +225,8 @@ pub fn assert_same_tree(wanted: &Path, found: &Path, fidelity: Fidelity) {
     assert!(lines.is_empty(), "{} differences:\n{}", lines.len(), lines.join("\n"));
 }
 
-/// Whether times of this kind can be expected to come back, and in which precision.
-pub fn comparable_time(time: Timestamp, fidelity: Fidelity) -> Option<Timestamp> {
-    let near = (0..i64::from(u32::MAX)).contains(&time.seconds);
-    if !near && !fidelity.far_times {
-        return None;
-    }
-    let nanoseconds = if fidelity.nanoseconds { time.nanoseconds } else { 0 };
-    Some(Timestamp { nanoseconds, ..time })
-}
-
-fn is_special(node: &Node) -> bool {
+/// Whether this is a pipe, socket or device.
+pub fn is_special(node: &Node) -> bool {
     let mode = node.info.mode;
     !mode.is_directory() && !mode.is_regular() && !mode.is_symlink()
 }
@@ -240,7 +245,7 @@ fn compare_nodes(path: &[u8], wanted: &Node, found: &Node, fidelity: Fidelity, l
     }
     field("target", &wanted.link.as_deref().map(shown), &found.link.as_deref().map(shown));
     if !link || fidelity.symlink_metadata {
-        let time = |node: &Node| comparable_time(node.info.mod_time, fidelity);
+        let time = |node: &Node| fidelity.time(node.info.mod_time);
         if let Some(expected) = time(wanted) {
             field("time", &Some(expected), &time(found));
         }

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "tests name their cases and what they skip")]
 
 pub mod destination;
+pub mod drive;
 pub mod source;
 pub mod storage;
 
