@@ -131,6 +131,10 @@ fn destination_keeps_the_contract() {
 #[test]
 fn odd_tree_comes_back_twice() {
     let server = Sshd::start().expect("private sshd");
+    if server.user() != "root" {
+        eprintln!("skipped: only root can read the odd tree's closed folders to compare them");
+        return;
+    }
     let temp = tempfile::tempdir().expect("temporary folder");
     let (tree, target) = (temp.path().join("tree"), temp.path().join("target"));
     std::fs::create_dir(&tree).expect("folder");

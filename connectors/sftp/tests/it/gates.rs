@@ -1,8 +1,6 @@
 //! How fast it must be at a round trip of 40 ms, login excluded. Run in release mode with
 //! `--ignored --nocapture --test-threads 1`.
 
-#![allow(clippy::print_stderr, reason = "measurements are read by people")]
-
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

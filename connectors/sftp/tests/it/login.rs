@@ -267,24 +267,47 @@ fn interrupt_ends_waiting() {
 #[ignore = "run by another test"]
 fn helper_that_is_killed() {
     let Some(config) = std::env::var_os("HELPER_CONFIG") else { return };
-    let store = storage_by(Path::new(&config), Path::new("/nowhere"), &context().0);
+    let named = if config.is_empty() { Options::new() } else { options(Path::new(&config)) };
+    let location = Location::parse(&format!("sftp://{ALIAS}:/nowhere"));
+    let store = SftpStorage::new(&location, &named, &context().0).expect("location");
     assert_eq!(store.warm_up().expect("channels"), 4);
     println!("ready");
     std::thread::sleep(Duration::from_secs(60));
 }
 
 #[test]
-fn killed_program_leaves_no_ssh_behind() {
-    use std::io::{BufRead, BufReader};
+fn wrapper_first_in_path_or_named_in_the_environment_is_the_ssh_that_runs() {
     let server = Sshd::start().expect("private sshd");
-    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
+    let path = format!("{}:{}", server.program_folder().display(), std::env::var("PATH").expect("PATH"));
+    let program = server.program_folder().join("ssh").display().to_string();
+    for (name, value) in [("PATH", path), ("PLAKAR_SSH", program)] {
+        let mut child = helper("").env(name, value).spawn().expect("helper");
+        assert!(is_ready(&mut child), "{name}");
+        child.kill().expect("kill");
+        child.wait().expect("end");
+    }
+}
+
+fn helper(config: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().expect("this program"));
+    command
         .args(["login::helper_that_is_killed", "--exact", "--ignored", "--nocapture"])
-        .env("HELPER_CONFIG", server.ssh_config())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("helper");
+        .env("HELPER_CONFIG", config)
+        .stdout(std::process::Stdio::piped());
+    command
+}
+
+fn is_ready(child: &mut std::process::Child) -> bool {
+    use std::io::{BufRead, BufReader};
     let lines = BufReader::new(child.stdout.take().expect("pipe")).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line.contains("ready")), "the helper connects");
+    lines.map_while(Result::ok).any(|line| line.contains("ready"))
+}
+
+#[test]
+fn killed_program_leaves_no_ssh_behind() {
+    let server = Sshd::start().expect("private sshd");
+    let mut child = helper(&server.ssh_config().display().to_string()).spawn().expect("helper");
+    assert!(is_ready(&mut child), "the helper connects");
     let mark = format!("plakar-ssh-{}-", child.id());
     assert!(processes_with(&mark) >= 4, "a master and three more");
     child.kill().expect("kill");
