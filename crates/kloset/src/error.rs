@@ -136,6 +136,9 @@ pub enum Error {
     /// A packfile that the new snapshot relies on is not in the store any more.
     #[error("packfile {0} vanished from the store during the backup")]
     PackfileVanished(PackfileId),
+    /// The store differs from what this client has seen before.
+    #[error("the store is not what it was, nothing is written to it: {0}")]
+    StoreChanged(String),
     /// The store cannot be written.
     #[error("storage is not writable")]
     ReadOnlyStore,

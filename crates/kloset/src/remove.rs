@@ -11,9 +11,7 @@ pub fn remove(repository: &Repository, snapshots: &[SnapshotId]) -> Result<(), E
     if snapshots.is_empty() {
         return Ok(());
     }
-    if !repository.storage.info().writable {
-        return Err(Error::ReadOnlyStore);
-    }
+    repository.ensure_writable()?;
     let now = repository.runtime.clock.now().to_nanoseconds();
     let mut writer = StateWriter::new(repository.index.newest_state());
     for snapshot in snapshots {

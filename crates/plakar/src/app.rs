@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use kloset::Runtime;
+use kloset::repository::Acceptance;
 use kloset::runtime::{Clock, SystemClock};
 use kloset_connector::{ConnectorContext, RetryPolicy};
 use kloset_format::Timestamp;
@@ -154,6 +155,11 @@ impl App {
     /// Where relative local paths start.
     pub fn working_directory(&self) -> &std::path::Path {
         &self.working_directory
+    }
+
+    /// Whether a store that differs from what was seen before is accepted.
+    pub fn acceptance(&self) -> Acceptance {
+        if self.globals.accept_changed_store { Acceptance::AcceptChanges } else { Acceptance::Compare }
     }
 
     /// What connectors are given.

@@ -233,6 +233,12 @@ fn hints(error: &(dyn StdError + 'static)) -> Vec<String> {
         if let Some(hint) = error.downcast_ref::<ConnectorError>().and_then(|found| found.hint.clone()) {
             out.push(hint);
         }
+        if let Some(Error::StoreChanged(_)) = error.downcast_ref::<Error>() {
+            out.push(
+                "if you replaced or rolled back the store yourself, accept it once with -accept-changed-store"
+                    .to_owned(),
+            );
+        }
         next = error.source();
     }
     out

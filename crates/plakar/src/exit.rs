@@ -72,6 +72,7 @@ fn engine_code(error: &Error) -> u8 {
         Error::Open(error) => open_code(error),
         Error::Locked { .. } => LOCKED,
         Error::Source(error) | Error::Destination(error) => place_code(error),
+        Error::StoreChanged(_) => DAMAGE,
         error if error.is_damage() => DAMAGE,
         _ => FAILURE,
     }

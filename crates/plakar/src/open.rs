@@ -102,6 +102,8 @@ pub fn reopen(app: &App, opened: Opened) -> Result<Opened, Failure> {
 fn options(app: &App) -> OpenOptions {
     OpenOptions {
         cache: Some(app.directories.store_cache()),
+        memory: Some(app.directories.store_memory()),
+        acceptance: app.acceptance(),
         runtime: app.runtime(),
         monitor: Arc::clone(&app.ui) as _,
     }

@@ -1,5 +1,7 @@
 //! Makes a store: CONFIG with the reference implementation's defaults, then the empty layout.
 
+use std::path::PathBuf;
+
 use kloset_codec::compress::Compression;
 use kloset_codec::encrypt::SubkeyAlgorithm;
 use kloset_codec::hash::{HashAlgorithm, config_trailer};
@@ -11,6 +13,8 @@ use kloset_format::{ResourceType, Version, envelope};
 use zeroize::Zeroizing;
 
 use super::keys;
+use super::memory::StoreMemory;
+use super::open::decode_config;
 use crate::{OpenError, Runtime};
 
 /// Lanes of a new store's Argon2id, computed in parallel; the reference implementation obeys what
@@ -35,6 +39,19 @@ pub fn create(
 ) -> Result<RepositoryId, OpenError> {
     let (bytes, id) = new_config(options, runtime)?;
     storage.create(&bytes).map_err(OpenError::Storage)?;
+    Ok(id)
+}
+
+/// Makes a store and remembers in the folder `memory` which store is at this place.
+pub fn create_and_remember(
+    storage: &dyn Storage,
+    options: &CreateOptions,
+    runtime: &Runtime,
+    memory: PathBuf,
+) -> Result<RepositoryId, OpenError> {
+    let (bytes, id) = new_config(options, runtime)?;
+    storage.create(&bytes).map_err(OpenError::Storage)?;
+    StoreMemory::new(memory).remember_location(&storage.info().location, &decode_config(&bytes)?);
     Ok(id)
 }
 

@@ -2,10 +2,12 @@
 
 mod create;
 mod keys;
+mod memory;
 mod open;
 mod reader;
 
-pub use create::{CreateOptions, create, new_config};
+pub use create::{CreateOptions, create, create_and_remember, new_config};
+pub use memory::Acceptance;
 pub use open::{LockedStore, OpenOptions};
 pub use reader::DecodeOn;
 
@@ -17,6 +19,8 @@ use kloset_connector::Storage;
 use kloset_format::config::{Config, RepositoryId};
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId};
 
+use self::memory::StoreMemory;
+use crate::Error;
 use crate::monitor::Monitor;
 use crate::runtime::Runtime;
 use crate::state::Index;
@@ -59,6 +63,8 @@ pub struct Repository {
     pub(crate) runtime: Runtime,
     pub(crate) index: Index,
     pub(crate) cache: Option<PathBuf>,
+    pub(crate) memory: Option<StoreMemory>,
+    pub(crate) suspicions: Vec<String>,
 }
 
 impl Repository {
@@ -90,6 +96,20 @@ impl Repository {
     /// Every snapshot that was not removed, in no order.
     pub fn snapshots(&self) -> Vec<SnapshotId> {
         self.index.snapshots()
+    }
+
+    /// What speaks against the store: differences from what this client saw before. A store with
+    /// any of them is read, but not written.
+    pub fn suspicions(&self) -> &[String] {
+        &self.suspicions
+    }
+
+    /// Fails if the store must not be written.
+    pub(crate) fn ensure_writable(&self) -> Result<(), Error> {
+        if !self.storage.info().writable {
+            return Err(Error::ReadOnlyStore);
+        }
+        if self.suspicions.is_empty() { Ok(()) } else { Err(Error::StoreChanged(self.suspicions.join("; "))) }
     }
 
     /// Where a blob lies, if any live packfile holds it.

@@ -14,6 +14,7 @@ use kloset_format::envelope::{self, EnvelopeError};
 use kloset_format::{ResourceType, StateId, Version};
 
 use super::keys::{self, Machinery};
+use super::memory::{Acceptance, StoreMemory};
 use crate::state::local::StateCache;
 use crate::state::{self, LoadedState};
 use crate::{Event, Monitor, OpenError, Repository, Runtime};
@@ -29,10 +30,21 @@ const STATE_EXPANSION_MAX: usize = 64;
 pub struct OpenOptions {
     /// Folder for the local cache of all stores; `None` works without.
     pub cache: Option<PathBuf>,
+    /// Folder for what this client remembers of stores; `None` makes every open a first contact.
+    pub memory: Option<PathBuf>,
+    /// Whether changes that speak against the store are accepted.
+    pub acceptance: Acceptance,
     /// Threads and clock.
     pub runtime: Runtime,
     /// Hears warnings.
     pub monitor: Arc<dyn Monitor>,
+}
+
+impl OpenOptions {
+    /// Opens without cache and memory.
+    pub fn new(runtime: Runtime, monitor: Arc<dyn Monitor>) -> Self {
+        Self { cache: None, memory: None, acceptance: Acceptance::Compare, runtime, monitor }
+    }
 }
 
 /// State files as the store holds them.
@@ -98,20 +110,25 @@ impl LockedStore {
         let Self { storage, options, config, config_bytes, states } = self;
         let opened = collect_states(states, storage.as_ref(), &options, &config, &machinery);
         match opened {
-            Ok(index) => Ok(Repository {
-                cache: options
-                    .cache
-                    .as_ref()
-                    .map(|folder| folder.join(RepositoryId(config.repository_id).to_string())),
-                storage,
-                config,
-                key: machinery.key,
-                codec: machinery.codec,
-                chunker: machinery.chunker,
-                monitor: options.monitor,
-                runtime: options.runtime,
-                index,
-            }),
+            Ok(index) => Ok(judged(
+                Repository {
+                    memory: options.memory.clone().map(StoreMemory::new),
+                    suspicions: Vec::new(),
+                    cache: options
+                        .cache
+                        .as_ref()
+                        .map(|folder| folder.join(RepositoryId(config.repository_id).to_string())),
+                    storage,
+                    config,
+                    key: machinery.key,
+                    codec: machinery.codec,
+                    chunker: machinery.chunker,
+                    monitor: options.monitor,
+                    runtime: options.runtime,
+                    index,
+                },
+                options.acceptance,
+            )),
             Err(error) => {
                 // The background result is spent; an empty one keeps the type honest.
                 let states = std::thread::spawn(|| Ok(RawStates { files: Vec::new() }));
@@ -172,11 +189,46 @@ impl Repository {
             runtime: self.runtime.clone(),
             index,
             cache: self.cache.clone(),
-        })
+            memory: self.memory.clone(),
+            suspicions: Vec::new(),
+        }
+        .judged_again(self))
     }
 }
 
-fn decode_config(bytes: &[u8]) -> Result<Config, OpenError> {
+impl Repository {
+    /// A refreshed repository keeps the suspicions of the one it came from.
+    fn judged_again(self, before: &Self) -> Self {
+        if before.suspicions.is_empty() {
+            judged(self, Acceptance::Compare)
+        } else {
+            Self { suspicions: before.suspicions.clone(), ..self }
+        }
+    }
+}
+
+/// Compares the store with what was seen before. A store that passes, or is accepted, is remembered.
+fn judged(mut repository: Repository, acceptance: Acceptance) -> Repository {
+    let info = repository.storage.info();
+    // A single file has neither a history of states nor a place that anybody else writes to.
+    let Some(memory) = repository.memory.clone().filter(|_| info.writable) else { return repository };
+    let listed: HashSet<StateId> = repository.index.states().iter().copied().collect();
+    let missing = repository.index.missing_parents();
+    if acceptance == Acceptance::Compare {
+        let mut problems = memory.compare_location(&info.location, &repository.config);
+        problems.extend(memory.compare_states(repository.id(), &repository.key, &listed, missing));
+        for problem in &problems {
+            repository.monitor.event(Event::Warning(&format!("{}: {problem}", info.location)));
+        }
+        repository.suspicions = problems;
+    }
+    if repository.suspicions.is_empty() {
+        memory.remember(&info.location, &repository.config, &repository.key, &listed, missing);
+    }
+    repository
+}
+
+pub(super) fn decode_config(bytes: &[u8]) -> Result<Config, OpenError> {
     if bytes.len() > Config::MAX_BYTES {
         return Err(OpenError::RefusedConfig {
             reason: format!("{} bytes, at most {} are read", bytes.len(), Config::MAX_BYTES),

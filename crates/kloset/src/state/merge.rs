@@ -44,6 +44,7 @@ pub(crate) fn build(states: Vec<LoadedState>) -> Result<Index, OpenError> {
     }
 
     let mut index = Index { states: order.iter().map(|&at| states[at].id).collect(), ..Index::default() };
+    index.missing_parents = missing_parents(&states)?;
     let mut positions: HashMap<PackfileId, u32> = HashMap::with_capacity(marks.packfiles.len());
     for packfile in marks.packfiles {
         let hidden = BlobId::new(ResourceType::PACKFILE, Mac(packfile.0));
@@ -85,6 +86,18 @@ pub(crate) fn build(states: Vec<LoadedState>) -> Result<Index, OpenError> {
     }
     index.places.shrink_to_fit();
     Ok(index)
+}
+
+fn missing_parents(states: &[LoadedState]) -> Result<HashSet<StateId>, OpenError> {
+    let known: HashSet<StateId> = states.iter().map(|state| state.id).collect();
+    let mut missing = HashSet::new();
+    for state in states {
+        let parent = reader(state)?.parent();
+        if !parent.is_zero() && !known.contains(&parent) {
+            missing.insert(parent);
+        }
+    }
+    Ok(missing)
 }
 
 fn collect_marks(state: &LoadedState, marks: &mut Marks) -> Result<(), OpenError> {

@@ -25,6 +25,8 @@ pub(crate) struct Index {
     packfiles: Vec<PackfileId>,
     places: HashMap<BlobId, Place, BuildHasherDefault<MacHasher>>,
     removed_snapshots: HashSet<Mac>,
+    /// Named as parents, but not among the states.
+    missing_parents: HashSet<StateId>,
 }
 
 /// A blob's place, with the packfile as a position in [`Index::packfiles`]: 16 bytes instead of 44.
@@ -72,6 +74,11 @@ impl Index {
     /// Names of the states the index was built from, oldest first.
     pub(crate) fn states(&self) -> &[StateId] {
         &self.states
+    }
+
+    /// States that others name as their parents and that are not there.
+    pub(crate) fn missing_parents(&self) -> &HashSet<StateId> {
+        &self.missing_parents
     }
 
     /// The state that a new one names as its parent: the newest applied one.

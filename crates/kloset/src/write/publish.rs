@@ -47,5 +47,8 @@ pub(crate) fn publish_state(
     {
         cache.put(id, &body);
     }
+    if let Some(memory) = &repository.memory {
+        memory.remember_own(repository.id(), &repository.key, id);
+    }
     Ok(id)
 }

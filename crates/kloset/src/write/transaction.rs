@@ -84,9 +84,7 @@ impl Transaction {
     /// Takes the shared lock, lists the packfiles, and starts the uploaders.
     pub(crate) fn begin(repository: &Arc<Repository>, snapshot: SnapshotId) -> Result<Self, Error> {
         let info = repository.storage.info();
-        if !info.writable {
-            return Err(Error::ReadOnlyStore);
-        }
+        repository.ensure_writable()?;
         let lock = StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?;
         let listed = list_packfiles(repository)?;
         let absent = repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect();

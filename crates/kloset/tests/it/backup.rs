@@ -31,7 +31,7 @@ fn make_store(path: &Path) {
 }
 
 fn open(path: &Path) -> Arc<Repository> {
-    let options = OpenOptions { cache: None, runtime: runtime(), monitor: Arc::new(SilentMonitor) };
+    let options = OpenOptions::new(runtime(), Arc::new(SilentMonitor));
     match LockedStore::probe(storage(path), options).unwrap().unlock(None) {
         Ok(repository) => Arc::new(repository),
         Err((_, error)) => panic!("{error}"),
@@ -49,7 +49,8 @@ fn check_is_clean(store: &Path) {
     let repository = open(store);
     let targets: Vec<_> = repository.snapshots().into_iter().map(|id| (id, b"/".to_vec())).collect();
     let mut errors = 0;
-    check(&repository, &targets, CheckOptions::default(), &SilentMonitor, &mut |one| errors += one.errors).unwrap();
+    check(&repository, &targets, CheckOptions::default(), &SilentMonitor, &mut |one| errors += one.errors)
+        .unwrap();
     assert_eq!(errors, 0);
 }
 
@@ -60,7 +61,8 @@ fn fill(tree: &Path) {
     std::fs::write(tree.join("a/b/zero"), b"").unwrap();
     std::fs::write(tree.join("big"), vec![7u8; 20 << 20]).unwrap();
     std::os::unix::fs::symlink("a/one", tree.join("link")).unwrap();
-    let noise: Vec<u8> = (0..5_000_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u8).collect();
+    let noise: Vec<u8> =
+        (0..5_000_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u8).collect();
     std::fs::write(tree.join("noise"), noise).unwrap();
 }
 
@@ -75,8 +77,12 @@ fn backup_is_listed_complete_and_clean() {
     let repository = open(&store);
     assert_eq!(repository.snapshots(), vec![report.snapshot]);
     let snapshot = Snapshot::open(&repository, report.snapshot).unwrap();
-    let names: Vec<_> =
-        snapshot.children(tree.as_os_str().as_encoded_bytes()).unwrap().into_iter().map(|e| e.info.name).collect();
+    let names: Vec<_> = snapshot
+        .children(tree.as_os_str().as_encoded_bytes())
+        .unwrap()
+        .into_iter()
+        .map(|e| e.info.name)
+        .collect();
     assert_eq!(names, [&b"a"[..], b"big", b"empty", b"link", b"noise"]);
     let found = snapshot.entry(tree.join("noise").as_os_str().as_encoded_bytes()).unwrap();
     let mut content = Vec::new();

@@ -76,6 +76,10 @@ pub struct Globals {
     #[arg(long, value_name = "FILE")]
     pub profile_mem: Option<PathBuf>,
 
+    /// Accept a store that went backwards, changed its identity or lost its encryption since it was last seen
+    #[arg(long)]
+    pub accept_changed_store: bool,
+
     /// Turn the update check off (this program never asks the network unasked)
     #[arg(long)]
     pub disable_security_check: bool,

@@ -57,8 +57,13 @@ impl Run for Create {
             compression: (!self.no_compression).then_some(Compression::Lz4),
             passphrase,
         };
-        repository::create(connected.storage.as_ref(), &options, &app.runtime())
-            .map_err(|error| create_failure(error, connected.shown))?;
+        repository::create_and_remember(
+            connected.storage.as_ref(),
+            &options,
+            &app.runtime(),
+            app.directories.store_memory(),
+        )
+        .map_err(|error| create_failure(error, connected.shown))?;
         Ok(Outcome::Done)
     }
 }

@@ -13,6 +13,8 @@ pub struct Directories {
     pub config: PathBuf,
     /// Disposable things.
     pub cache: PathBuf,
+    /// Things to keep.
+    pub data: PathBuf,
     /// `$HOME`, else the home of the password database.
     pub home: PathBuf,
 }
@@ -31,6 +33,7 @@ impl Directories {
         Self {
             config: place(&config, "XDG_CONFIG_HOME", ".config"),
             cache: place(&globals.cachedir, "XDG_CACHE_HOME", ".cache"),
+            data: place(&globals.datadir, "XDG_DATA_HOME", ".local/share"),
             home,
         }
     }
@@ -38,6 +41,11 @@ impl Directories {
     /// The local cache of stores. Not upstream's folder, whose format is private to it.
     pub fn store_cache(&self) -> PathBuf {
         self.cache.join("kloset-rs")
+    }
+
+    /// What this client remembers of the stores it has seen: it outlives the cache.
+    pub fn store_memory(&self) -> PathBuf {
+        self.data.join("seen-stores")
     }
 
     /// The cookie that turns the update check off.
