@@ -294,3 +294,13 @@ fn a_restore_with_failed_entries_is_partial() {
     assert!(ran.err.contains("KO ✘ ") && ran.out.contains("restore completed with 1 error in "), "{ran:?}");
     assert!(home.path("out/docs/a.txt").exists());
 }
+
+#[test]
+fn a_backup_can_be_checked_at_once() {
+    let home = Home::with_store_and_data();
+    let out = home.run(["-quiet", "at", "store", "backup", "-check", "data"]).ok();
+    let verbs: Vec<&str> = out.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(verbs, ["backup", "check"], "{out}");
+    let partly = home.run(["at", "store", "check", "-fast", ":docs"]).ok();
+    assert!(partly.contains("/data/docs") && !partly.contains("/data/readme.txt"), "{partly}");
+}
