@@ -52,6 +52,8 @@ pub(crate) struct Job {
     pub(crate) epoch: u32,
     /// Bytes sent to the worker that it has not taken.
     pub(crate) untaken: u64,
+    /// Why the file shall not be read, although it may be opened.
+    pub(crate) refusal: Option<ConnectorError>,
     lanes: Vec<Lane>,
     /// A file of one READ is closed right behind it, unless it turned out to be longer.
     at_one_go: bool,
@@ -76,6 +78,7 @@ impl Job {
             kind,
             epoch: 0,
             untaken: 0,
+            refusal: None,
             lanes: Vec::new(),
             at_one_go: kind == Kind::Small,
             closed: false,
@@ -125,6 +128,7 @@ impl Job {
     /// Starts over on other channels, keeping what has come without a gap.
     pub(crate) fn restart(&mut self) {
         self.epoch += 1;
+        self.refusal = None;
         self.lanes.clear();
         self.closed = false;
         self.parts.clear();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use kloset_connector::layer::Retrier;
-use kloset_connector::{ConnectorError, ContentSink, ReadRequest};
+use kloset_connector::{ConnectorError, ContentSink, ErrorKind, ReadRequest};
 
 use self::job::{Finished, Job, Kind};
 use self::reader::{Work, hand_over};
@@ -70,6 +70,11 @@ pub(crate) fn read(
 
 /// What the driver hears.
 pub(crate) enum Tag {
+    Looked {
+        id: usize,
+        epoch: u32,
+        channel: Arc<Channel>,
+    },
     Opened {
         id: usize,
         epoch: u32,
@@ -204,13 +209,19 @@ impl Driver<'_> {
             let Some(channel) = Reconnect::roomy(&channels) else { return Ok(()) };
             self.to_open.pop_front();
             let lane = job.add_lane(Arc::clone(&channel));
-            send_open(&self.mailbox, id, job, lane, channel);
+            send_look(&self.mailbox, id, job, &channel);
+            // A pipe in place of the file would hold the server up for ever. Whoever lost a
+            // connection under this file already looks before it leaps.
+            if job.epoch == 0 {
+                send_open(&self.mailbox, id, job, lane, channel);
+            }
         }
         Ok(())
     }
 
     fn take(&mut self, tag: Tag, reply: Reply) -> Result<(), ConnectorError> {
         match tag {
+            Tag::Looked { id, epoch, channel } => self.take_attributes(id, epoch, channel, reply),
             Tag::Opened { id, epoch, lane, channel } => self.take_handle(id, epoch, lane, &channel, reply),
             Tag::Read { id, epoch, lane, offset, length } => {
                 let Some(job) = self.jobs.get_mut(&id).filter(|job| job.epoch == epoch) else {
@@ -253,6 +264,46 @@ impl Driver<'_> {
         }
     }
 
+    /// What is at the path now: links are not read through, and pipes not at all.
+    fn take_attributes(
+        &mut self,
+        id: usize,
+        epoch: u32,
+        channel: Arc<Channel>,
+        reply: Reply,
+    ) -> Result<(), ConnectorError> {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.epoch == epoch) else { return Ok(()) };
+        if let Err(lost) = &reply {
+            let error = lost.error("open", shown(&job.request.path));
+            return self.restart(id, error);
+        }
+        let path = asked("open", &job.request.path);
+        let refusal = match path.attributes(reply) {
+            Ok(found) if found.permissions.is_none() || found.is_regular() => None,
+            Ok(_) => Some(path.error(ErrorKind::Other, "no longer a regular file")),
+            Err(error) => Some(error),
+        };
+        match refusal {
+            // The answer to the open, which is under way, will end it.
+            Some(error) if epoch == 0 => job.refusal = Some(error),
+            Some(error) => self.fail(id, error),
+            None if epoch > 0 => send_open(&self.mailbox, id, job, 0, channel),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A file that cannot be opened.
+    fn fail(&mut self, id: usize, error: ConnectorError) {
+        let Some(mut job) = self.jobs.remove(&id) else { return };
+        job.close_lanes();
+        // A worker that has the file already learns of the error there.
+        if let Some((request, kind, error)) = job.abort(error) {
+            let bytes = request.size_hint;
+            self.hand_on(Work::Failed { id, kind, bytes, request, error });
+        }
+    }
+
     fn take_handle(
         &mut self,
         id: usize,
@@ -272,7 +323,16 @@ impl Driver<'_> {
             let error = lost.error("open", shown(&job.request.path));
             return self.restart(id, error);
         }
-        match asked("open", &job.request.path).handle(reply) {
+        let opened = match job.refusal.take() {
+            Some(error) => {
+                if let Ok(handle) = asked("open", b"").handle(reply) {
+                    channel.close(handle);
+                }
+                Err(error)
+            }
+            None => asked("open", &job.request.path).handle(reply),
+        };
+        match opened {
             Ok(handle) => {
                 job.take_handle(lane, handle);
                 if lane == 0 {
@@ -282,16 +342,7 @@ impl Driver<'_> {
             }
             // The other lanes can do without this one.
             Err(_) if lane > 0 => job.drop_lane(lane),
-            Err(error) => {
-                if let Some(mut job) = self.jobs.remove(&id) {
-                    job.close_lanes();
-                    // A worker that has the file already learns of the error there.
-                    if let Some((request, kind, error)) = job.abort(error) {
-                        let bytes = request.size_hint;
-                        self.hand_on(Work::Failed { id, kind, bytes, request, error });
-                    }
-                }
-            }
+            Err(error) => self.fail(id, error),
         }
         Ok(())
     }
@@ -359,6 +410,11 @@ impl Driver<'_> {
             job.close_lanes();
         }
     }
+}
+
+fn send_look(mailbox: &Mailbox<Tag>, id: usize, job: &Job, channel: &Arc<Channel>) {
+    let tag = Tag::Looked { id, epoch: job.epoch, channel: Arc::clone(channel) };
+    mailbox.send(channel, &Request::Lstat { path: job.request.path.clone() }, tag);
 }
 
 fn send_open(mailbox: &Mailbox<Tag>, id: usize, job: &Job, lane: usize, channel: Arc<Channel>) {
