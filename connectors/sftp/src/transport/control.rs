@@ -11,7 +11,7 @@ const PREFIX: &str = "plakar-ssh-";
 /// `ssh` binds the socket under a longer temporary name, and all of it must fit 108 bytes.
 const FOLDER_BYTES_MAX: usize = 70;
 /// Folders of programs that are gone are removed after this long.
-const STALE: Duration = Duration::from_secs(3600);
+const STALE: Duration = Duration::from_secs(600);
 
 /// A fresh folder, mode 0700, removed with everything in it when dropped.
 pub(crate) struct ControlFolder {

@@ -281,18 +281,21 @@ fn wrapper_first_in_path_or_named_in_the_environment_is_the_ssh_that_runs() {
     let path = format!("{}:{}", server.program_folder().display(), std::env::var("PATH").expect("PATH"));
     let program = server.program_folder().join("ssh").display().to_string();
     for (name, value) in [("PATH", path), ("PLAKAR_SSH", program)] {
-        let mut child = helper("").env(name, value).spawn().expect("helper");
+        let mut child = helper(&server, "").env(name, value).spawn().expect("helper");
         assert!(is_ready(&mut child), "{name}");
         child.kill().expect("kill");
         child.wait().expect("end");
     }
 }
 
-fn helper(config: &str) -> std::process::Command {
+/// A program that will be killed; its control folder goes away with the server's folder.
+fn helper(server: &Sshd, config: &str) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().expect("this program"));
     command
         .args(["login::helper_that_is_killed", "--exact", "--ignored", "--nocapture"])
         .env("HELPER_CONFIG", config)
+        .env("TMPDIR", server.folder())
+        .env_remove("XDG_RUNTIME_DIR")
         .stdout(std::process::Stdio::piped());
     command
 }
@@ -306,7 +309,7 @@ fn is_ready(child: &mut std::process::Child) -> bool {
 #[test]
 fn killed_program_leaves_no_ssh_behind() {
     let server = Sshd::start().expect("private sshd");
-    let mut child = helper(&server.ssh_config().display().to_string()).spawn().expect("helper");
+    let mut child = helper(&server, &server.ssh_config().display().to_string()).spawn().expect("helper");
     assert!(is_ready(&mut child), "the helper connects");
     let mark = format!("plakar-ssh-{}-", child.id());
     assert!(processes_with(&mark) >= 4, "a master and three more");
