@@ -76,6 +76,13 @@ impl Snapshot {
         Error::SnapshotDamaged { snapshot: self.id(), reason: reason.into() }
     }
 
+    /// The same snapshot as a writer without indexes would have made it.
+    #[cfg(test)]
+    pub(crate) fn without_indexes(mut self) -> Self {
+        self.header.sources.iter_mut().for_each(|source| source.indexes.clear());
+        self
+    }
+
     fn decode(repository: &Arc<Repository>, id: SnapshotId, bytes: &[u8]) -> Result<Self, Error> {
         let damaged = |reason: String| Error::SnapshotDamaged { snapshot: id, reason };
         let header = Header::decode(bytes).map_err(|error| damaged(error.to_string()))?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use kloset_connector::{Applied, ConnectorError, Destination};
+use kloset_connector::{Applied, ConnectorError, Destination, ErrorKind};
 use kloset_format::FileInfo;
 
 use super::plan::{Item, parent_of};
@@ -23,9 +23,13 @@ impl Existing {
     /// Looks whether the root is there before it is made.
     pub(super) fn before_prepare(destination: &dyn Destination) -> Self {
         let mut existing = Self::default();
-        let root = inspect(destination, &[Vec::new()]).pop();
-        if !matches!(root, Some(Ok(None))) {
-            existing.found.insert(Vec::new());
+        match inspect(destination, &[Vec::new()]).pop() {
+            Some(Ok(None)) => {}
+            // There is no root to look into yet.
+            Some(Err(error)) if error.kind == ErrorKind::NotFound => {}
+            _ => {
+                existing.found.insert(Vec::new());
+            }
         }
         existing
     }

@@ -8,6 +8,8 @@ mod content;
 mod listing;
 mod lookup;
 pub mod parent;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::cmp::Ordering;
@@ -127,25 +129,4 @@ pub(crate) fn position_below(directory: &[u8], key: &[u8]) -> Ordering {
     }
     let rest = key.strip_prefix(directory);
     if rest.is_some_and(|rest| rest.first() < Some(&b'/')) { Ordering::Equal } else { Ordering::Greater }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn walk_order_puts_children_right_after_their_directory() {
-        let mut paths: Vec<&[u8]> = vec![b"/a-b", b"/a/x", b"/", b"/a", b"/b", b"/a/x/y", b"/a.c"];
-        paths.sort_by(|a, b| walk_order(a, b));
-        assert_eq!(paths, [&b"/"[..], b"/a", b"/a/x", b"/a/x/y", b"/a-b", b"/a.c", b"/b"]);
-    }
-
-    #[test]
-    fn positions_below_a_directory_are_one_run_in_byte_order() {
-        let keys: [&[u8]; 8] = [b"/", b"/A", b"/a", b"/a-b", b"/a/x", b"/a/x/y", b"/a0", b"/b"];
-        let positions: Vec<Ordering> = keys.iter().map(|key| position_below(b"/a", key)).collect();
-        use Ordering::{Equal, Greater, Less};
-        assert_eq!(positions, [Less, Less, Equal, Equal, Equal, Equal, Greater, Greater]);
-        assert!(keys.iter().all(|key| position_below(b"/", key) == Equal));
-    }
 }
