@@ -94,6 +94,11 @@ impl ConnectorError {
         self.kind == ErrorKind::Transient
     }
 
+    /// Whether the place cannot be reached: after all retries, asking again would only wait again.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self.kind, ErrorKind::Transient | ErrorKind::Unreachable)
+    }
+
     /// The error as an I/O error, for readers handed to the engine.
     pub fn into_io(self) -> std::io::Error {
         std::io::Error::other(self)

@@ -159,6 +159,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the store cannot be reached any more: patience with it has ended.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_out_of_reach())
+    }
+
     /// Whether this is damage of stored data (exit code 65) and not an I/O problem.
     pub fn is_damage(&self) -> bool {
         matches!(

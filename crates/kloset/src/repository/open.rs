@@ -25,6 +25,9 @@ const STATE_BYTES_MAX: usize = 4 << 30;
 /// its encoded size (and 1 MiB).
 const STATE_EXPANSION_MAX: usize = 64;
 
+/// Fetches of a state whose bytes do not match their checksum.
+const STATE_FETCHES_MAX: usize = 3;
+
 /// How to open a store.
 #[derive(Clone)]
 pub struct OpenOptions {
@@ -335,11 +338,30 @@ fn merge_states(
                 let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
                 decode_state(id, &bytes, machinery, &mut scratch)?
             }
-            (Err(error), FromCache::No) => return Err(error),
+            (Err(error), FromCache::No) => fetch_again(id, storage, machinery, &mut scratch, error)?,
         };
         loaded.push(state);
     }
     state::build(loaded)
+}
+
+/// Bytes that do not match their checksum may have been damaged on the way: they are fetched anew
+/// before the state itself counts as damaged.
+fn fetch_again(
+    id: StateId,
+    storage: &dyn Storage,
+    machinery: &Machinery,
+    scratch: &mut Scratch,
+    mut error: OpenError,
+) -> Result<LoadedState, OpenError> {
+    for _ in 1..STATE_FETCHES_MAX {
+        let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
+        match decode_state(id, &bytes, machinery, scratch) {
+            Ok(state) => return Ok(state),
+            Err(again) => error = again,
+        }
+    }
+    Err(error)
 }
 
 fn state_bytes_max(encoded: usize) -> usize {

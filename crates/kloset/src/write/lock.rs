@@ -55,9 +55,14 @@ struct Held {
 impl StoreLock {
     /// Writes a lock under `name`, then makes sure that no live lock of another excludes it.
     pub(crate) fn acquire(repository: &Arc<Repository>, name: LockId, kind: LockKind) -> Result<Self, Error> {
-        write_lock(repository, name, kind)?;
-        if let Err(error) = refuse_conflicts(repository, name, kind) {
-            let _ = repository.storage.delete(StoreFile::Lock, &name.0);
+        let taken =
+            write_lock(repository, name, kind).and_then(|()| refuse_conflicts(repository, name, kind));
+        if let Err(error) = taken {
+            // A write that failed may have taken effect. A store that is out of reach was waited for
+            // already.
+            if !error.is_out_of_reach() {
+                let _ = repository.storage.delete(StoreFile::Lock, &name.0);
+            }
             return Err(error);
         }
         let held = Arc::new(Held {
@@ -182,10 +187,22 @@ fn refuse_conflicts(repository: &Repository, own: LockId, kind: LockKind) -> Res
     // The server's clock, as our own fresh lock shows it, judges locks of others.
     let server_now = listed.iter().find(|item| item.name == own.0).and_then(|item| item.modified);
     let now = server_now.unwrap_or_else(|| repository.runtime.clock.now());
+    let is_stale = |written: Timestamp| now.seconds.saturating_sub(written.seconds) > STALE_AFTER_SECONDS;
     for item in listed.iter().filter(|item| item.name != own.0) {
-        let Some(lock) = read_lock(repository, LockId(item.name))? else { continue };
-        let written = item.modified.filter(|_| server_now.is_some()).unwrap_or(lock.timestamp);
-        if now.seconds.saturating_sub(written.seconds) > STALE_AFTER_SECONDS {
+        let written = item.modified.filter(|_| server_now.is_some());
+        let lock = match read_lock(repository, LockId(item.name)) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => continue,
+            // A lock that was cut short by a crash becomes stale like any other.
+            Err(Error::Storage(error))
+                if error.kind == ErrorKind::Corrupt && written.is_some_and(is_stale) =>
+            {
+                let _ = repository.storage.delete(StoreFile::Lock, &item.name);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if is_stale(written.unwrap_or(lock.timestamp)) {
             let _ = repository.storage.delete(StoreFile::Lock, &item.name);
             continue;
         }

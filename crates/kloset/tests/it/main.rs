@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backup;
+mod crash;
+mod faults;
 mod fixtures;
+mod memory;
+mod rig;
