@@ -10,11 +10,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use connector_fs::FsSource;
+use bytes::Bytes;
+use connector_fs::{FsDestination, FsSource};
 use kloset_connector::{
-    ConnectorContext, ConnectorError, ContentSink, Options, ReadRequest, Record, ScanOptions, ScanSink,
-    Source,
+    ConnectorContext, ConnectorError, ContentSink, Destination, FileContent, Location, Options, Outcome,
+    ReadRequest, Record, ScanOptions, ScanSink, Source, Target,
 };
+use kloset_format::{FileInfo, FileMode, Timestamp};
 
 const FOLDERS: usize = 5_000;
 const FILES: usize = 10;
@@ -78,8 +80,9 @@ fn main() {
     if let Some(threads) = arguments.get(2).and_then(|text| text.parse().ok()) {
         context.parallelism = threads;
     }
-    for _ in 0..3 {
+    for round in 0..3 {
         walk_and_read(&source_path, &context);
+        restore(&temp.path().join(format!("target{round}")), &context);
     }
 }
 
@@ -103,6 +106,51 @@ fn walk_and_read(path: &Path, context: &ConnectorContext) {
     source.read(receiver, &contents).expect("read");
     report("read", count, start);
     assert_eq!(contents.bytes.load(Ordering::Relaxed), count * BYTES as u64);
+}
+
+/// Restores as many files as were read, one batch a thread and hundred folders.
+fn restore(path: &Path, context: &ConnectorContext) {
+    let location = Location::parse(&path.display().to_string());
+    let destination = FsDestination::new(&location, &Options::new(), context).expect("a path");
+    let name = |folder: usize| format!("dir{folder:05}");
+    let folders: Vec<Target> = (0..FOLDERS).map(|folder| target(&name(folder), 0o040_755)).collect();
+    let check = |_: usize, outcome: Outcome| drop(outcome.expect("restored"));
+    let start = Instant::now();
+    destination.prepare().expect("prepare");
+    destination.directories(&folders, &check);
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..context.parallelism {
+            scope.spawn(|| {
+                loop {
+                    let first = next.fetch_add(100, Ordering::Relaxed) as usize;
+                    if first >= FOLDERS {
+                        break;
+                    }
+                    let batch =
+                        (first..first + 100).flat_map(|folder| (0..FILES).map(move |file| (folder, file)));
+                    let batch = batch.map(|(folder, file)| FileContent {
+                        target: target(&format!("{}/file{file:05}", name(folder)), 0o100_644),
+                        pieces: vec![Bytes::from_static(&[b'x'; BYTES])],
+                    });
+                    destination.files(batch.collect(), &check);
+                }
+            });
+        }
+    });
+    destination.directory_metadata(&folders, &check);
+    report("restore", (FOLDERS * FILES) as u64, start);
+    let start = Instant::now();
+    destination.finish().expect("flush");
+    report("flush", (FOLDERS * FILES) as u64, start);
+}
+
+fn target(path: &str, st_mode: u32) -> Target {
+    let mut info = FileInfo::made_up_directory(b"");
+    info.mode = FileMode::from_st_mode(st_mode);
+    info.mod_time = Timestamp { seconds: 1_000_000_000, nanoseconds: 5 };
+    info.size = BYTES as i64;
+    Target { path: path.as_bytes().to_vec(), info, xattrs: Vec::new(), link: None }
 }
 
 fn report(what: &str, count: u64, start: Instant) {

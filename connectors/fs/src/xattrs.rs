@@ -6,6 +6,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use kloset_connector::Xattr;
 use rustix::io::Errno;
@@ -37,7 +38,8 @@ impl XattrReader {
     /// Entries read next are those of this open folder, which is also known by a path.
     pub(crate) fn enter(&mut self, folder: BorrowedFd<'_>, path: &Path) {
         self.path.clear();
-        if Path::new("/proc/self/fd").exists() {
+        static HAS_PROC: LazyLock<bool> = LazyLock::new(|| Path::new("/proc/self/fd").exists());
+        if *HAS_PROC {
             self.path.extend_from_slice(format!("/proc/self/fd/{}/", folder.as_raw_fd()).as_bytes());
         } else {
             self.path.extend_from_slice(as_bytes(path));
