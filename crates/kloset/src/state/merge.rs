@@ -81,7 +81,13 @@ pub(crate) fn build(states: Vec<LoadedState>) -> Result<Index, OpenError> {
             {
                 continue;
             }
-            index.places.entry(blob).or_insert(Place { offset, packfile: position, length });
+            // A blob is stored again only where its packfile was missing or its place not known: the
+            // newest copy is the one to rely on. In one packfile the first place holds.
+            let place = Place { offset, packfile: position, length };
+            let newest = index.places.entry(blob).or_insert(place);
+            if newest.packfile != position {
+                *newest = place;
+            }
         }
     }
     index.places.shrink_to_fit();

@@ -69,6 +69,14 @@ fn deleting_a_packfile_is_final_even_when_applied_first() {
 }
 
 #[test]
+fn the_newest_copy_of_a_blob_is_the_one_that_counts() {
+    let blob = BlobId::new(ResourceType::SNAPSHOT, mac(9));
+    let copies = [with_snapshot(1, 0, 1, 9, 8), with_snapshot(2, 1, 2, 9, 7)];
+    let [old, new] = copies;
+    assert_eq!(build(vec![new, old]).unwrap().find(blob).unwrap().packfile, pack(7));
+}
+
+#[test]
 fn loop_of_parents_is_damage() {
     assert!(build(vec![with_snapshot(1, 2, 1, 9, 8), with_snapshot(2, 1, 2, 7, 6)]).is_err());
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kloset::backup::{BackupOptions, BackupReport, backup};
-use kloset::repository::{LockedStore, OpenOptions};
+use kloset::repository::{CreateOptions, LockedStore, OpenOptions, create};
 use kloset::{Error, OpenError, Repository, Runtime, SilentMonitor, Snapshot};
 use kloset_codec::codec::Scratch;
 use kloset_codec::encrypt::{Cipher, SubkeyAlgorithm};
-use kloset_codec::hash::config_trailer;
+use kloset_codec::hash::{HashAlgorithm, config_trailer};
 use kloset_codec::kdf;
 use kloset_connector::{Storage, StoreFile};
 use kloset_format::config::{
@@ -93,6 +93,18 @@ pub fn small_store() -> MemoryStore {
 pub fn other_store(chunk_min: u32) -> MemoryStore {
     let store = MemoryStore::new();
     store.create(&config(*b"the other store.", chunk_min, None, None)).unwrap();
+    store
+}
+
+/// A plaintext store with the sizes that new stores have.
+pub fn large_store() -> MemoryStore {
+    let options = CreateOptions {
+        hashing: HashAlgorithm::Blake3,
+        compression: Some(kloset_codec::compress::Compression::Lz4),
+        passphrase: None,
+    };
+    let store = MemoryStore::new();
+    create(&store, &options, &runtime(1)).unwrap();
     store
 }
 
