@@ -139,6 +139,9 @@ pub enum Error {
     /// The store differs from what this client has seen before.
     #[error("the store is not what it was, nothing is written to it: {0}")]
     StoreChanged(String),
+    /// Both sides of a sync are one store.
+    #[error("cannot synchronize a store with itself")]
+    SameStore,
     /// The store cannot be written.
     #[error("storage is not writable")]
     ReadOnlyStore,

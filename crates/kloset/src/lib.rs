@@ -16,6 +16,7 @@ pub mod restore;
 pub mod runtime;
 pub mod snapshot;
 mod state;
+pub mod sync;
 pub mod vfs;
 mod write;
 

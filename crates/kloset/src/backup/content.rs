@@ -21,16 +21,34 @@ const CHUNKS_WAITING: usize = 4;
 
 /// What an entry records of its content.
 #[derive(Clone, Debug)]
-pub(super) struct Content {
-    pub(super) object: Mac,
-    pub(super) content_type: String,
-    pub(super) entropy: f64,
-    pub(super) chunks: u64,
-    pub(super) size: u64,
+pub(crate) struct Content {
+    pub(crate) object: Mac,
+    pub(crate) content_type: String,
+    pub(crate) entropy: f64,
+    pub(crate) chunks: u64,
+    pub(crate) size: u64,
+}
+
+/// Where the content type of a content comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum ContentType<'t> {
+    /// From its first bytes.
+    Detected,
+    /// It is known already.
+    Known(&'t str),
+}
+
+impl ContentType<'_> {
+    fn of(self, first: &[u8]) -> String {
+        match self {
+            Self::Detected => kloset_codec::content_type::detect(first).to_string(),
+            Self::Known(text) => text.to_owned(),
+        }
+    }
 }
 
 /// Why a content could not be stored.
-pub(super) enum ContentError {
+pub(crate) enum ContentError {
     /// The file cannot be read: an error of this path alone.
     Unreadable(ConnectorError),
     /// The store cannot be written: the backup fails.
@@ -65,7 +83,7 @@ struct Finished {
 }
 
 /// Stores contents for many threads at once.
-pub(super) struct ContentWriter<'a> {
+pub(crate) struct ContentWriter<'a> {
     repository: &'a Repository,
     transaction: &'a Transaction,
     queue: Sender<Job>,
@@ -76,13 +94,13 @@ pub(super) struct ContentWriter<'a> {
 }
 
 impl<'a> ContentWriter<'a> {
-    pub(super) fn new(repository: &'a Repository, transaction: &'a Transaction) -> Self {
+    pub(crate) fn new(repository: &'a Repository, transaction: &'a Transaction) -> Self {
         let (queue, jobs) = crossbeam_channel::bounded(CHUNKS_WAITING);
         Self { repository, transaction, queue, jobs, buffers: Mutex::default(), spare: Mutex::default() }
     }
 
     /// Works on chunks of long contents until `stop` is closed.
-    pub(super) fn serve(&self, stop: &Receiver<()>) {
+    pub(crate) fn serve(&self, stop: &Receiver<()>) {
         loop {
             crossbeam_channel::select! {
                 recv(self.jobs) -> job => if let Ok(job) = job { self.finish_chunk(job) },
@@ -92,23 +110,37 @@ impl<'a> ContentWriter<'a> {
     }
 
     /// Reads a content to its end and stores it.
-    pub(super) fn write(&self, reader: &mut dyn Read) -> Result<Content, ContentError> {
+    pub(crate) fn write(&self, reader: &mut dyn Read) -> Result<Content, ContentError> {
+        self.write_as(reader, ContentType::Detected)
+    }
+
+    /// As [`ContentWriter::write`], with a content type from elsewhere.
+    pub(crate) fn write_as(
+        &self,
+        reader: &mut dyn Read,
+        content_type: ContentType<'_>,
+    ) -> Result<Content, ContentError> {
         let mut buffer = guard(&self.buffers).pop().unwrap_or_default();
         let window = self.repository.chunker.sizes().max;
         if buffer.len() < 2 * window {
             buffer = vec![0; 2 * window];
         }
-        let result = self.write_buffered(reader, &mut buffer);
+        let result = self.write_buffered(reader, content_type, &mut buffer);
         guard(&self.buffers).push(buffer);
         result
     }
 
-    fn write_buffered(&self, reader: &mut dyn Read, buffer: &mut [u8]) -> Result<Content, ContentError> {
+    fn write_buffered(
+        &self,
+        reader: &mut dyn Read,
+        content_type: ContentType<'_>,
+        buffer: &mut [u8],
+    ) -> Result<Content, ContentError> {
         let sizes = self.repository.chunker.sizes();
         // One byte more than a chunk that is never cut tells whether the content ends there.
         let mut filled = fill(reader, &mut buffer[..sizes.min + 1])?;
         if filled <= sizes.min {
-            return Ok(self.write_single(&buffer[..filled])?);
+            return Ok(self.write_single(&buffer[..filled], content_type)?);
         }
         let content = Arc::new(LongContent::default());
         let mut whole = self.repository.key.stream();
@@ -135,7 +167,7 @@ impl<'a> ContentWriter<'a> {
                 break Ok(());
             }
             let chunk = &buffer[start..start + cut];
-            first.get_or_insert_with(|| kloset_codec::content_type::detect(chunk).to_string());
+            first.get_or_insert_with(|| content_type.of(chunk));
             whole.update(chunk);
             self.submit(&content, chunk);
             start += cut;
@@ -149,10 +181,10 @@ impl<'a> ContentWriter<'a> {
     }
 
     /// A content that is never cut: named once for chunk and whole.
-    fn write_single(&self, bytes: &[u8]) -> Result<Content, Error> {
+    fn write_single(&self, bytes: &[u8], content_type: ContentType<'_>) -> Result<Content, Error> {
         let mac = self.repository.key.mac(bytes);
         let chunk = chunk_record(mac, bytes.len(), entropy::entropy(bytes));
-        let content_type = kloset_codec::content_type::detect(bytes).to_string();
+        let content_type = content_type.of(bytes);
         let mut packer = self.transaction.packer();
         packer.store_content_as(mac, bytes)?;
         store_object(&mut packer, mac, vec![chunk], content_type)
@@ -238,7 +270,7 @@ impl<'a> ContentWriter<'a> {
 }
 
 /// Stores bytes at hand (the value of an attribute) as a content.
-pub(super) fn write_bytes(
+pub(crate) fn write_bytes(
     repository: &Repository,
     packer: &mut Packer,
     bytes: &[u8],
@@ -254,7 +286,7 @@ pub(super) fn write_bytes(
 }
 
 /// Stores the frames of a directory as the object that the dirpack index points at; returns its name.
-pub(super) fn write_dirpack(
+pub(crate) fn write_dirpack(
     repository: &Repository,
     packer: &mut Packer,
     frames: &[u8],

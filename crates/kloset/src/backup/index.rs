@@ -15,11 +15,11 @@ use crate::write::Packer;
 use crate::{Error, Repository};
 
 /// What the header records of the trees.
-pub(super) struct Trees {
-    pub(super) roots: Roots,
-    pub(super) indexes: Vec<Index>,
+pub(crate) struct Trees {
+    pub(crate) roots: Roots,
+    pub(crate) indexes: Vec<Index>,
     /// Of `/`.
-    pub(super) summary: Summary,
+    pub(crate) summary: Summary,
 }
 
 /// One entry of the file tree.
@@ -30,7 +30,7 @@ struct Item {
 }
 
 /// Stores all trees.
-pub(super) fn write_trees(
+pub(crate) fn write_trees(
     repository: &Repository,
     packer: &mut Packer,
     mut parts: TreeParts,
@@ -142,7 +142,7 @@ fn error_tree(packer: &mut Packer, parts: &TreeParts) -> Result<Mac, Error> {
     let mut bytes = Vec::new();
     for (path, reason) in &parts.errors {
         bytes.clear();
-        ErrorEntry::new(path.clone(), reason.as_str()).encode(&mut bytes);
+        ErrorEntry::new(path.clone(), reason.clone()).encode(&mut bytes);
         builder.insert(path, packer.store(ResourceType::ERROR_ENTRY, &bytes)?);
     }
     finish(packer, builder, ResourceType::ERROR_BTREE, ResourceType::ERROR_NODE)

@@ -10,10 +10,10 @@
 //! Then trees, header, all uploads acknowledged, state: see [`crate::write`].
 
 mod collect;
-mod content;
+pub(crate) mod content;
 mod dry_run;
-mod index;
-mod tree;
+pub(crate) mod index;
+pub(crate) mod tree;
 
 pub use dry_run::{DryRun, dry_run};
 
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use kloset_codec::codec::Scratch;
 use kloset_connector::{ConnectorError, ScanOptions, Source, SourceInfo};
 use kloset_format::header::{Header, Importer, KeyValue, SourceRecord};
-use kloset_format::{Mac, ResourceType, SnapshotId, Timestamp, path};
+use kloset_format::{SnapshotId, Timestamp, path};
 use rand::RngCore;
 
 use self::collect::{Collector, Setting};
@@ -114,7 +114,7 @@ pub fn backup(
     let run = Run { repository, source, options, monitor, info, exclude, snapshot, begun, started };
     match run.collect_and_store(&transaction) {
         Ok((report, header)) => {
-            let stored = transaction.packer().store_named(ResourceType::SNAPSHOT, Mac(snapshot.0), &header);
+            let stored = transaction.packer().store_header(snapshot, &header);
             match stored.and_then(|()| repository.runtime.proceed()) {
                 Ok(()) => {
                     let written = transaction.commit(snapshot)?;
@@ -311,7 +311,7 @@ impl Run<'_> {
     }
 }
 
-fn random_snapshot() -> SnapshotId {
+pub(crate) fn random_snapshot() -> SnapshotId {
     let mut id = [0u8; 32];
     Scratch::new().rng().fill_bytes(&mut id);
     SnapshotId(id)

@@ -8,22 +8,22 @@ use std::sync::{Arc, Mutex};
 
 use kloset_connector::Record;
 use kloset_format::entry::Entry;
-use kloset_format::{Mac, ResourceType, Summary, dirpack, path};
+use kloset_format::{Mac, ResourceType, Summary, Text, dirpack, path};
 
 use super::content::write_dirpack;
 use crate::write::Packer;
 use crate::{Error, Repository};
 
 /// A directory whose children are not all known yet.
-pub(super) struct Directory {
-    pub(super) path: Vec<u8>,
+pub(crate) struct Directory {
+    pub(crate) path: Vec<u8>,
     children: Mutex<Vec<Child>>,
     /// Children whose content is being read, plus one while the listing is being handled.
     pending: AtomicUsize,
 }
 
 /// One child of a directory, in ascending order of names.
-pub(super) enum Child {
+pub(crate) enum Child {
     /// Content not read yet.
     Waiting(Box<Record>),
     /// Stored.
@@ -38,40 +38,40 @@ pub(super) enum Child {
 }
 
 /// A directory whose dirpack is stored.
-pub(super) struct FinishedDirectory {
-    pub(super) path: Vec<u8>,
-    pub(super) children: Vec<FinishedChild>,
+pub(crate) struct FinishedDirectory {
+    pub(crate) path: Vec<u8>,
+    pub(crate) children: Vec<FinishedChild>,
     /// Direct children that are not directories; those are added at the end.
-    pub(super) summary: Summary,
+    pub(crate) summary: Summary,
     /// Object that the dirpack index points at.
-    pub(super) dirpack: Mac,
+    pub(crate) dirpack: Mac,
 }
 
 /// What the trees need of a child.
-pub(super) struct FinishedChild {
-    pub(super) name: Box<[u8]>,
-    pub(super) mac: Mac,
+pub(crate) struct FinishedChild {
+    pub(crate) name: Box<[u8]>,
+    pub(crate) mac: Mac,
     /// Position in [`Tree::content_types`]; `None` for directories and entries without a type.
-    pub(super) content_type: Option<u16>,
-    pub(super) is_directory: bool,
+    pub(crate) content_type: Option<u16>,
+    pub(crate) is_directory: bool,
 }
 
 /// Everything found so far.
 #[derive(Default)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     open: Mutex<Vec<Option<Arc<Directory>>>>,
     finished: Mutex<Vec<FinishedDirectory>>,
     content_types: Mutex<Vec<String>>,
-    pub(super) errors: Mutex<Vec<(Vec<u8>, String)>>,
+    pub(crate) errors: Mutex<Vec<(Vec<u8>, Text)>>,
     /// Key in the attribute tree and name of the attribute's blob.
-    pub(super) xattrs: Mutex<Vec<(Vec<u8>, Mac)>>,
+    pub(crate) xattrs: Mutex<Vec<(Vec<u8>, Mac)>>,
     /// The entry of `/`, which no listing holds.
-    pub(super) root: Mutex<Option<Mac>>,
+    pub(crate) root: Mutex<Option<Mac>>,
 }
 
 impl Directory {
     /// Takes the record of a waiting child.
-    pub(super) fn take_waiting(&self, child: usize) -> Option<Box<Record>> {
+    pub(crate) fn take_waiting(&self, child: usize) -> Option<Box<Record>> {
         let mut children = guard(&self.children);
         let slot = children.get_mut(child)?;
         match std::mem::replace(slot, Child::Failed) {
@@ -84,7 +84,7 @@ impl Directory {
     }
 
     /// Puts the outcome of a child in place; returns whether the directory is complete now.
-    pub(super) fn settle(&self, child: usize, outcome: Child) -> bool {
+    pub(crate) fn settle(&self, child: usize, outcome: Child) -> bool {
         if let Some(slot) = guard(&self.children).get_mut(child) {
             *slot = outcome;
         }
@@ -92,14 +92,14 @@ impl Directory {
     }
 
     /// The listing has been handled; returns whether nothing was left to read.
-    pub(super) fn one_less(&self) -> bool {
+    pub(crate) fn one_less(&self) -> bool {
         self.pending.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
 impl Tree {
     /// Registers a directory with its children; returns it with its number, which read requests carry.
-    pub(super) fn open(&self, path: Vec<u8>, children: Vec<Child>) -> (u32, Arc<Directory>) {
+    pub(crate) fn open(&self, path: Vec<u8>, children: Vec<Child>) -> (u32, Arc<Directory>) {
         let waiting = children.iter().filter(|child| matches!(child, Child::Waiting(_))).count();
         let directory = Arc::new(Directory {
             path,
@@ -112,12 +112,12 @@ impl Tree {
     }
 
     /// The directory with this number, until it is complete.
-    pub(super) fn directory(&self, number: u32) -> Option<Arc<Directory>> {
+    pub(crate) fn directory(&self, number: u32) -> Option<Arc<Directory>> {
         guard(&self.open).get(number as usize)?.clone()
     }
 
     /// Stores the dirpack of a complete directory.
-    pub(super) fn complete(
+    pub(crate) fn complete(
         &self,
         repository: &Repository,
         packer: &mut Packer,
@@ -128,12 +128,27 @@ impl Tree {
         if let Some(slot) = guard(&self.open).get_mut(number as usize) {
             *slot = None;
         }
+        let ready = children.into_iter().filter_map(|child| match child {
+            Child::Ready { entry, mac } => Some((entry, mac)),
+            _ => None,
+        });
+        self.finish(repository, packer, directory.path.clone(), ready)
+    }
+
+    /// Stores the dirpack of a directory whose children, in ascending order of names, are stored.
+    pub(crate) fn finish(
+        &self,
+        repository: &Repository,
+        packer: &mut Packer,
+        path: Vec<u8>,
+        children: impl Iterator<Item = (Box<Entry>, Mac)>,
+    ) -> Result<(), Error> {
+        let count = children.size_hint().1.unwrap_or_default();
         let mut summary = Summary::default();
-        let mut frames = Vec::with_capacity(children.len() * 384);
+        let mut frames = Vec::with_capacity(count * 384);
         let mut bytes = Vec::with_capacity(512);
-        let mut finished = Vec::with_capacity(children.len());
-        for child in children {
-            let Child::Ready { entry, mac } = child else { continue };
+        let mut finished = Vec::with_capacity(count);
+        for (entry, mac) in children {
             let is_directory = entry.info.mode.is_directory();
             if !is_directory {
                 summary.add_entry(&entry);
@@ -149,12 +164,7 @@ impl Tree {
             });
         }
         let dirpack = write_dirpack(repository, packer, &frames)?;
-        guard(&self.finished).push(FinishedDirectory {
-            path: directory.path.clone(),
-            children: finished,
-            summary,
-            dirpack,
-        });
+        guard(&self.finished).push(FinishedDirectory { path, children: finished, summary, dirpack });
         Ok(())
     }
 
@@ -173,12 +183,12 @@ impl Tree {
     }
 
     /// Records a path that could not be read; the first reason for a path stays.
-    pub(super) fn fail(&self, path: Vec<u8>, reason: String) {
-        guard(&self.errors).push((path, reason));
+    pub(crate) fn fail(&self, path: Vec<u8>, reason: String) {
+        guard(&self.errors).push((path, reason.into()));
     }
 
     /// Everything, for the trees: directories, content types by position, errors, attributes, root.
-    pub(super) fn into_parts(self) -> TreeParts {
+    pub(crate) fn into_parts(self) -> TreeParts {
         let unwrap = |poisoned: std::sync::PoisonError<_>| poisoned.into_inner();
         let mut errors = self.errors.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         errors.sort();
@@ -201,21 +211,21 @@ impl Tree {
 }
 
 /// A finished [`Tree`].
-pub(super) struct TreeParts {
+pub(crate) struct TreeParts {
     /// Directories whose source was lost before all of their files were read.
-    pub(super) unfinished: Vec<Arc<Directory>>,
-    pub(super) directories: Vec<FinishedDirectory>,
-    pub(super) content_types: Vec<String>,
+    pub(crate) unfinished: Vec<Arc<Directory>>,
+    pub(crate) directories: Vec<FinishedDirectory>,
+    pub(crate) content_types: Vec<String>,
     /// Sorted by path, one per path.
-    pub(super) errors: Vec<(Vec<u8>, String)>,
-    pub(super) xattrs: Vec<(Vec<u8>, Mac)>,
-    pub(super) root: Option<Mac>,
+    pub(crate) errors: Vec<(Vec<u8>, Text)>,
+    pub(crate) xattrs: Vec<(Vec<u8>, Mac)>,
+    pub(crate) root: Option<Mac>,
 }
 
 impl TreeParts {
     /// Gives every directory that was cut short what it had, and every file of it that is missing
     /// an error.
-    pub(super) fn settle_lost(&mut self, repository: &Repository, packer: &mut Packer) -> Result<(), Error> {
+    pub(crate) fn settle_lost(&mut self, repository: &Repository, packer: &mut Packer) -> Result<(), Error> {
         let tree = Tree {
             content_types: Mutex::new(std::mem::take(&mut self.content_types)),
             finished: Mutex::new(std::mem::take(&mut self.directories)),
@@ -225,7 +235,7 @@ impl TreeParts {
             for child in guard(&directory.children).iter() {
                 if let Child::Waiting(record) = child {
                     let path = path::join(&directory.path, &record.info.name);
-                    self.errors.push((path, "the source was lost before it was read".to_owned()));
+                    self.errors.push((path, "the source was lost before it was read".into()));
                 }
             }
             tree.complete(repository, packer, u32::MAX, &directory)?;
@@ -239,7 +249,7 @@ impl TreeParts {
             for child in directory.children.iter().filter(|child| child.is_directory) {
                 let path = path::join(&directory.path, &child.name);
                 if !listed.contains(path.as_slice()) {
-                    self.errors.push((path, "the source was lost before it was listed".to_owned()));
+                    self.errors.push((path, "the source was lost before it was listed".into()));
                 }
             }
         }
@@ -249,7 +259,7 @@ impl TreeParts {
     }
 
     /// Adds an empty dirpack for every directory that has an entry but could not be listed.
-    pub(super) fn complete_unlisted(
+    pub(crate) fn complete_unlisted(
         &mut self,
         repository: &Repository,
         packer: &mut Packer,
@@ -283,13 +293,13 @@ impl TreeParts {
 }
 
 /// Encodes and stores an entry.
-pub(super) fn store_entry(packer: &mut Packer, entry: Entry, bytes: &mut Vec<u8>) -> Result<Child, Error> {
+pub(crate) fn store_entry(packer: &mut Packer, entry: Entry, bytes: &mut Vec<u8>) -> Result<Child, Error> {
     bytes.clear();
     entry.encode(bytes);
     let mac = packer.store(ResourceType::VFS_ENTRY, bytes)?;
     Ok(Child::Ready { entry: Box::new(entry), mac })
 }
 
-pub(super) fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -12,7 +12,7 @@
 mod failures;
 mod needs;
 mod packfile;
-mod trees;
+pub(crate) mod trees;
 mod verified;
 
 use std::collections::{HashMap, HashSet};

@@ -29,14 +29,14 @@ type Take<'a, T> = &'a mut dyn FnMut(&mut Trees, &[u8], T) -> Result<(), &'stati
 
 /// A digest of a set of paths and entries that does not depend on their order.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     count: u64,
     sum: [u8; 32],
 }
 
 impl Fingerprint {
     /// Adds a path and the name of its entry.
-    pub(super) fn add(&mut self, snapshot: &Snapshot, path: &[u8], entry: Mac) {
+    pub(crate) fn add(&mut self, snapshot: &Snapshot, path: &[u8], entry: Mac) {
         self.count += 1;
         let digest = snapshot.repository().key().mac_parts(&[&entry.0, path]);
         for (sum, byte) in self.sum.iter_mut().zip(digest.0) {

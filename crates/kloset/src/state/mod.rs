@@ -49,6 +49,11 @@ impl Index {
             .collect()
     }
 
+    /// Whether a snapshot was removed.
+    pub(crate) fn was_removed(&self, snapshot: SnapshotId) -> bool {
+        self.removed_snapshots.contains(&Mac(snapshot.0))
+    }
+
     /// Where a blob lies.
     pub(crate) fn find(&self, blob: BlobId) -> Option<BlobLocation> {
         let place = self.place(blob)?;

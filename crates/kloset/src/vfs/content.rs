@@ -51,7 +51,7 @@ impl Snapshot {
     }
 
     /// Sends the chunks of `object` batch by batch, until an error or until nobody listens.
-    fn fetch_chunks(&self, object: &Object, send: SyncSender<Result<Vec<Vec<u8>>, Error>>) {
+    pub(crate) fn fetch_chunks(&self, object: &Object, send: SyncSender<Result<Vec<Vec<u8>>, Error>>) {
         for batch in batches(&object.chunks) {
             let chunks = match self.repository().runtime().proceed() {
                 Ok(()) => read_chunks(self.repository(), batch, DecodeOn::AllCores).into_iter().collect(),

@@ -12,6 +12,6 @@ mod packer;
 mod publish;
 mod transaction;
 
-pub(crate) use packer::Packer;
+pub(crate) use packer::{Packer, Stream};
 pub(crate) use publish::{StateName, publish_state};
-pub(crate) use transaction::Transaction;
+pub(crate) use transaction::{Revived, Transaction};

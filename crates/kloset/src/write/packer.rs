@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use kloset_codec::codec::Scratch;
-use kloset_format::{Mac, ResourceType};
+use kloset_format::{Mac, ResourceType, SnapshotId};
 
 use super::builder::PackfileBuilder;
 use super::transaction::Shared;
@@ -45,6 +45,11 @@ impl Packer {
         self.store_as(Stream::Content, ResourceType::CHUNK, mac, plain)
     }
 
+    /// Stores a content piece whose name is known already, beside contents or beside metadata.
+    pub(crate) fn store_chunk(&mut self, stream: Stream, mac: Mac, plain: &[u8]) -> Result<(), Error> {
+        self.store_as(stream, ResourceType::CHUNK, mac, plain)
+    }
+
     /// Stores a metadata blob unless the store has it; returns its name.
     pub(crate) fn store(&mut self, resource: ResourceType, plain: &[u8]) -> Result<Mac, Error> {
         let mac = self.shared.repository.key.mac(plain);
@@ -52,14 +57,10 @@ impl Packer {
         Ok(mac)
     }
 
-    /// Stores a metadata blob under a given name.
-    pub(crate) fn store_named(
-        &mut self,
-        resource: ResourceType,
-        mac: Mac,
-        plain: &[u8],
-    ) -> Result<(), Error> {
-        self.store_as(Stream::Metadata, resource, mac, plain)
+    /// Stores the header of a snapshot under its identifier, even if there is one already. It counts
+    /// only once its snapshot is published.
+    pub(crate) fn store_header(&mut self, snapshot: SnapshotId, plain: &[u8]) -> Result<(), Error> {
+        self.pack(Stream::Metadata, ResourceType::SNAPSHOT, Mac(snapshot.0), plain)
     }
 
     fn store_as(
@@ -72,6 +73,10 @@ impl Packer {
         if !self.shared.claim(BlobId::new(resource, mac)) {
             return Ok(());
         }
+        self.pack(stream, resource, mac, plain)
+    }
+
+    fn pack(&mut self, stream: Stream, resource: ResourceType, mac: Mac, plain: &[u8]) -> Result<(), Error> {
         let builder = match stream {
             Stream::Content => &mut self.content,
             Stream::Metadata => &mut self.metadata,

@@ -12,7 +12,7 @@ use kloset_codec::codec::Scratch;
 use kloset_connector::{ConnectorError, ErrorKind, PutMode, StoreFile};
 use kloset_format::packfile::BlobRecord;
 use kloset_format::state::StateWriter;
-use kloset_format::{LockId, PackfileId, ResourceType, SnapshotId, StateId, Version};
+use kloset_format::{LockId, Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
 use rand::RngCore;
 
 use super::builder::PackfileBuilder;
@@ -31,6 +31,8 @@ const FILLING_BYTES_MAX: u64 = 64 << 20;
 const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
 /// or this much time has passed, whichever comes first.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(3 * 60);
+/// Uploads at the same time: each holds a packfile in memory.
+const UPLOADERS_MAX: usize = 4;
 
 /// What all threads of a transaction share.
 pub(super) struct Shared {
@@ -54,6 +56,9 @@ struct Uploaded {
     /// In no state yet.
     unpublished: Vec<(PackfileId, Vec<BlobRecord>, i64)>,
     unpublished_bytes: u64,
+    /// Headers of snapshots in no state yet: a checkpoint leaves them out, because not everything
+    /// that they rely on may have arrived.
+    headers: Vec<(PackfileId, BlobRecord)>,
     since: Instant,
     all: Vec<PackfileId>,
     /// The last checkpoint of this transaction.
@@ -64,8 +69,17 @@ struct Uploaded {
 pub(crate) struct Transaction {
     shared: Arc<Shared>,
     pool: Arc<PackerPool>,
+    filled: Receiver<PackfileBuilder>,
     uploaders: Vec<JoinHandle<()>>,
     lock: StoreLock,
+}
+
+/// A snapshot that comes back although it was removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Revived {
+    pub(crate) snapshot: SnapshotId,
+    /// The packfile that holds its old header, if any.
+    pub(crate) old_header: Option<PackfileId>,
 }
 
 /// As many packers as there are cores: threads borrow one for a file or a chunk.
@@ -83,7 +97,6 @@ pub(crate) struct BorrowedPacker {
 impl Transaction {
     /// Takes the shared lock, lists the packfiles, and starts the uploaders.
     pub(crate) fn begin(repository: &Arc<Repository>, snapshot: SnapshotId) -> Result<Self, Error> {
-        let info = repository.storage.info();
         repository.ensure_writable()?;
         let lock = StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?;
         let listed = list_packfiles(repository)?;
@@ -103,6 +116,7 @@ impl Transaction {
             uploaded: Mutex::new(Uploaded {
                 unpublished: Vec::new(),
                 unpublished_bytes: 0,
+                headers: Vec::new(),
                 since: Instant::now(),
                 all: Vec::new(),
                 checkpoint: None,
@@ -110,22 +124,28 @@ impl Transaction {
             written_bytes: AtomicU64::new(0),
             spare: Mutex::new(None),
         });
-        let uploaders = (0..info.puts_at_once.clamp(1, 4))
-            .map(|_| {
-                let (shared, filled) = (Arc::clone(&shared), filled.clone());
-                std::thread::Builder::new()
-                    .name("upload".to_owned())
-                    .spawn(move || shared.upload_all(&filled))
-                    .map_err(|error| {
-                        Error::Storage(ConnectorError::from_io("start thread for", "uploads", error))
-                    })
-            })
-            .collect::<Result<_, _>>()?;
-        let pool = Arc::new(PackerPool {
-            idle: Mutex::new((0..threads).map(|_| Packer::new(Arc::clone(&shared))).collect()),
-            returned: Condvar::new(),
-        });
-        Ok(Self { shared, pool, uploaders, lock })
+        let pool = Arc::new(PackerPool { idle: Mutex::default(), returned: Condvar::new() });
+        let mut transaction = Self { shared, pool, filled, uploaders: Vec::new(), lock };
+        transaction.start()?;
+        Ok(transaction)
+    }
+
+    /// Starts the uploaders and fills the pool of packers.
+    fn start(&mut self) -> Result<(), Error> {
+        let repository = &self.shared.repository;
+        for _ in 0..repository.storage.info().puts_at_once.clamp(1, UPLOADERS_MAX) {
+            let (shared, filled) = (Arc::clone(&self.shared), self.filled.clone());
+            let uploader = std::thread::Builder::new()
+                .name("upload".to_owned())
+                .spawn(move || shared.upload_all(&filled))
+                .map_err(|error| {
+                    Error::Storage(ConnectorError::from_io("start thread for", "uploads", error))
+                })?;
+            self.uploaders.push(uploader);
+        }
+        let packers = (0..repository.runtime.threads).map(|_| Packer::new(Arc::clone(&self.shared)));
+        guard(&self.pool.idle).extend(packers);
+        Ok(())
     }
 
     /// Borrows a packer, waiting until one is idle.
@@ -158,6 +178,68 @@ impl Transaction {
     /// Ends the transaction: every packfile acknowledged, everything it relies on still there,
     /// then the state that publishes it, read back.
     pub(crate) fn commit(mut self, snapshot: SnapshotId) -> Result<u64, Error> {
+        if let Err(error) = self.confirm() {
+            self.abandon(&error);
+            return Err(error);
+        }
+        let uploaded = guard(&self.shared.uploaded);
+        let name = match uploaded.checkpoint {
+            None => StateId(snapshot.0),
+            Some(_) => random_state(),
+        };
+        self.shared.publish(&uploaded, name, &|writer| write_headers(writer, &uploaded.headers))?;
+        drop(uploaded);
+        let written = self.written_bytes();
+        self.lock.release();
+        Ok(written)
+    }
+
+    /// Publishes everything stored so far, headers of snapshots included, in the order of a commit;
+    /// the transaction goes on. No packer may be borrowed.
+    pub(crate) fn publish_snapshots(&mut self, revived: &[Revived]) -> Result<(), Error> {
+        self.confirm()?;
+        let mut uploaded = guard(&self.shared.uploaded);
+        let name = random_state();
+        self.shared.publish(&uploaded, name, &|writer| {
+            for one in revived {
+                let id = Mac(one.snapshot.0);
+                if let Some(packfile) = &one.old_header {
+                    writer.delete_location(ResourceType::SNAPSHOT, &id, packfile);
+                }
+                writer.delete_coloured(ResourceType::SNAPSHOT, &id);
+            }
+            write_headers(writer, &uploaded.headers);
+        })?;
+        uploaded.headers.clear();
+        uploaded.is_published_as(name);
+        drop(uploaded);
+        self.start()
+    }
+
+    /// Ends a transaction whose snapshots have been published.
+    /// What else was stored stays for a later run.
+    pub(crate) fn finish(mut self) -> Result<u64, Error> {
+        if let Err(error) = self.flush() {
+            self.abandon(&error);
+            return Err(error);
+        }
+        let mut uploaded = guard(&self.shared.uploaded);
+        if !uploaded.unpublished.is_empty() {
+            self.shared.checkpoint(&mut uploaded)?;
+        }
+        drop(uploaded);
+        let written = self.written_bytes();
+        self.lock.release();
+        Ok(written)
+    }
+
+    /// Bytes of packfiles uploaded so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.shared.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits for all uploads and makes sure that everything relied on is there.
+    fn confirm(&mut self) -> Result<(), Error> {
         self.flush()?;
         self.confirm_presence()?;
         if !self.lock.is_fresh() {
@@ -165,15 +247,7 @@ impl Transaction {
             // listing above is the re-validation that a lost lock asks for.
             self.confirm_presence()?;
         }
-        let uploaded = guard(&self.shared.uploaded);
-        let name = match uploaded.checkpoint {
-            None => StateId(snapshot.0),
-            Some(_) => random_state(),
-        };
-        self.shared.publish(&uploaded, name)?;
-        drop(uploaded);
-        self.lock.release();
-        Ok(self.shared.written_bytes.load(Ordering::Relaxed))
+        Ok(())
     }
 
     /// Ends the transaction without a snapshot. What was uploaded is published as a checkpoint, so
@@ -315,9 +389,12 @@ impl Shared {
         if let Ok(buffer) = sealed.body.try_into_mut() {
             *guard(&self.spare) = Some(Vec::from(buffer));
         }
+        let mut records = sealed.records;
         let mut uploaded = guard(&self.uploaded);
         uploaded.all.push(sealed.id);
-        uploaded.unpublished.push((sealed.id, sealed.records, now()));
+        let headers = records.extract_if(.., |record| record.resource_type() == Some(ResourceType::SNAPSHOT));
+        uploaded.headers.extend(headers.map(|record| (sealed.id, record)));
+        uploaded.unpublished.push((sealed.id, records, now()));
         uploaded.unpublished_bytes += bytes;
         if uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
             || uploaded.since.elapsed() >= CHECKPOINT_EVERY
@@ -330,27 +407,24 @@ impl Shared {
     /// Publishes what was uploaded since the last checkpoint, without a snapshot.
     fn checkpoint(&self, uploaded: &mut Uploaded) -> Result<(), Error> {
         let name = random_state();
-        self.publish(uploaded, name)?;
-        uploaded.checkpoint = Some(name);
-        uploaded.unpublished.clear();
-        uploaded.unpublished_bytes = 0;
-        uploaded.since = Instant::now();
+        self.publish(uploaded, name, &|_| {})?;
+        uploaded.is_published_as(name);
         Ok(())
     }
 
-    fn publish(&self, uploaded: &Uploaded, name: StateId) -> Result<(), Error> {
+    /// Publishes a state with what was uploaded and what `first` writes before it.
+    fn publish(
+        &self,
+        uploaded: &Uploaded,
+        name: StateId,
+        first: &dyn Fn(&mut StateWriter),
+    ) -> Result<(), Error> {
         let parent = uploaded.checkpoint.unwrap_or_else(|| self.repository.index.newest_state());
         let mut writer = StateWriter::new(parent);
+        first(&mut writer);
         for (packfile, records, _) in &uploaded.unpublished {
             for record in records {
-                writer.location(
-                    ResourceType(record.resource as u8),
-                    record.version,
-                    &record.mac,
-                    packfile,
-                    record.offset,
-                    record.length,
-                );
+                write_location(&mut writer, packfile, record);
             }
         }
         for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
@@ -375,6 +449,25 @@ impl Shared {
             .take()
             .unwrap_or_else(|| Error::Internal("an upload failed, see the first error".to_owned())))
     }
+}
+
+impl Uploaded {
+    /// What was uploaded so far stands in this state now.
+    fn is_published_as(&mut self, name: StateId) {
+        self.checkpoint = Some(name);
+        self.unpublished.clear();
+        self.unpublished_bytes = 0;
+        self.since = Instant::now();
+    }
+}
+
+fn write_headers(writer: &mut StateWriter, headers: &[(PackfileId, BlobRecord)]) {
+    headers.iter().for_each(|(packfile, record)| write_location(writer, packfile, record));
+}
+
+fn write_location(writer: &mut StateWriter, packfile: &PackfileId, record: &BlobRecord) {
+    let resource = ResourceType(record.resource as u8);
+    writer.location(resource, record.version, &record.mac, packfile, record.offset, record.length);
 }
 
 impl Transaction {
