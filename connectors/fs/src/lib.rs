@@ -21,6 +21,7 @@ mod publish;
 mod ranges;
 mod roots;
 pub mod source;
+mod stack;
 pub mod storage;
 mod walk;
 mod xattrs;

@@ -1,13 +1,11 @@
 //! The parallel walk: folders wait in a shared stack, threads list one after another.
 //!
-//! A stack rather than a queue: the number of waiting folders stays near the depth of the tree
-//! times its width. Each folder is opened by its whole path below the root's open folder, so
+//! Each folder is opened by its whole path below the root's open folder, so
 //! that waiting costs no descriptors.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
 
 use kloset_connector::{ConnectorError, ErrorKind, Record, ScanOptions, ScanSink};
 use kloset_format::FileInfo;
@@ -20,6 +18,7 @@ use crate::failure::{failed, refused};
 use crate::owners::Owners;
 use crate::roots::{chain, local};
 use crate::source::Opened;
+use crate::stack::{AtWork, Folder, Stack};
 use crate::xattrs::XattrReader;
 
 /// Room for directory entries of one call; about a thousand names.
@@ -69,74 +68,6 @@ impl Walk<'_> {
     }
 }
 
-/// A folder that waits to be listed.
-struct Folder {
-    path: Vec<u8>,
-    /// File system of the root, to stay on.
-    device: u64,
-}
-
-/// Folders that wait, and the number of threads at work on one.
-#[derive(Default)]
-struct Stack {
-    state: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    folders: Vec<Folder>,
-    busy: usize,
-}
-
-impl Stack {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn push(&self, folders: &mut Vec<Folder>) {
-        if folders.is_empty() {
-            return;
-        }
-        let several = folders.len() > 1;
-        self.lock().folders.append(folders);
-        if several { self.changed.notify_all() } else { self.changed.notify_one() }
-    }
-
-    /// The next folder; `None` once there is none and no thread can find more.
-    fn pop(&self) -> Option<Folder> {
-        let mut state = self.lock();
-        loop {
-            if let Some(folder) = state.folders.pop() {
-                state.busy += 1;
-                return Some(folder);
-            }
-            if state.busy == 0 {
-                self.changed.notify_all();
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
-        }
-    }
-
-    fn done(&self) {
-        let mut state = self.lock();
-        state.busy -= 1;
-        if state.busy == 0 && state.folders.is_empty() {
-            self.changed.notify_all();
-        }
-    }
-}
-
-/// Counts a thread as idle again, also when the sink panics: the others must not wait for ever.
-struct AtWork<'a>(&'a Stack);
-
-impl Drop for AtWork<'_> {
-    fn drop(&mut self) {
-        self.0.done();
-    }
-}
-
 /// One thread's buffers.
 struct Worker<'a> {
     walk: &'a Walk<'a>,
@@ -153,7 +84,7 @@ impl<'a> Worker<'a> {
 
     fn run(&mut self) {
         while let Some(folder) = self.walk.stack.pop() {
-            let _at_work = AtWork(&self.walk.stack);
+            let _at_work = AtWork::on(&self.walk.stack);
             // Once stopped, the stack is only emptied.
             if !self.walk.stopped() {
                 self.list(&folder);

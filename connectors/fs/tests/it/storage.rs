@@ -87,3 +87,65 @@ impl Drop for SmallDisk {
         let _ = std::process::Command::new("umount").arg(&self.path).status();
     }
 }
+
+/// Tells the child of the kill test which store to fill.
+const KILLED_STORE: &str = "CONNECTOR_FS_KILLED_STORE";
+
+fn killed_body(number: u16) -> Vec<u8> {
+    (0..200_000u32).map(|i| (i.wrapping_mul(u32::from(number) * 2 + 1) >> 7) as u8).collect()
+}
+
+fn killed_name(number: u16) -> [u8; 32] {
+    let mut name = [7u8; 32];
+    name[..2].copy_from_slice(&number.to_le_bytes());
+    name
+}
+
+/// Not a test of its own: fills a store until it is killed.
+#[test]
+fn child_of_the_kill_test() {
+    let Some(root) = std::env::var_os(KILLED_STORE) else { return };
+    let store = storage(Path::new(&root));
+    for number in 0..u16::MAX {
+        for file in [StoreFile::Packfile, StoreFile::State] {
+            let body = killed_body(number).into();
+            store.put(file, &killed_name(number), body, PutMode::Immutable).expect("put");
+        }
+    }
+}
+
+#[test]
+fn a_killed_writer_leaves_whole_files_or_none_and_can_be_run_again() {
+    let temp = TempDir::new().expect("temporary folder");
+    let root = temp.path().join("store");
+    let store = storage(&root);
+    store.create(b"config").expect("create");
+    for round in 0..8u64 {
+        let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "storage::child_of_the_kill_test"])
+            .env(KILLED_STORE, &root)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("start");
+        // However slow the disk is, something is there before the first kill.
+        while store.list(StoreFile::Packfile).expect("list").is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10 + round * 9));
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+    let mut count = 0u16;
+    for file in [StoreFile::Packfile, StoreFile::State] {
+        for listed in store.list(file).expect("list") {
+            let number = u16::from_le_bytes([listed.name[0], listed.name[1]]);
+            assert_eq!(listed.name, killed_name(number));
+            assert!(store.get(file, &listed.name).expect("get") == killed_body(number), "file {number}");
+            count += 1;
+        }
+    }
+    assert!(count > 0, "at least one write was finished");
+    store.temporary_files(std::time::Duration::ZERO, true).expect("sweep");
+    assert_eq!(std::fs::read_dir(root.join("packfiles")).expect("list").count(), 256);
+    assert_eq!(std::fs::read_dir(root.join("states")).expect("list").count(), 256);
+}
