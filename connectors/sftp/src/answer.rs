@@ -100,6 +100,7 @@ impl Asked<'_> {
             status::NO_CONNECTION | status::CONNECTION_LOST => {
                 (ErrorKind::Transient, "the server lost its connection")
             }
+            status::CROWDED => (ErrorKind::Transient, "the server may have too many open files"),
             status::BAD_MESSAGE => (ErrorKind::Invalid, "the server refuses the name or value"),
             status::EOF => (ErrorKind::Corrupt, "unexpected end of file"),
             status::OK => (ErrorKind::Corrupt, "the server gave an empty answer"),

@@ -18,19 +18,17 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use kloset_connector::layer::Throttle;
 use kloset_connector::{ConnectorError, ErrorKind};
 
 use self::threads::{read_answers, spawn, wait_for_greeting, write_requests};
 use crate::codec::{Frame, MESSAGE_BYTES_MAX};
-use crate::limiter::Limiter;
 use crate::packet::{Features, Handle, Limits, Request, Response, put_u32, status};
 
 /// Data per request unless the server tells its limits.
 const CAREFUL_BYTES: u32 = 32 << 10;
 /// Open handles unless the server tells its limits.
 const CAREFUL_HANDLES: usize = 200;
-/// More open handles than this may be what an unexplained failure comes from.
-const BUSY_HANDLES: usize = 50;
 /// Fixed cost of a request when channels are compared, in bytes.
 const REQUEST_COST: u64 = 512;
 
@@ -103,7 +101,11 @@ struct Shared {
     handles: AtomicUsize,
     read_bytes: AtomicU32,
     write_bytes: AtomicU32,
+    /// Handles that the server has given and not taken back.
+    granted: AtomicUsize,
     handles_max: AtomicUsize,
+    /// The server has told how many handles it gives.
+    limits_told: AtomicBool,
     born: Instant,
     moved_ms: AtomicU64,
     last_backlog: AtomicU64,
@@ -113,14 +115,17 @@ struct Shared {
 pub(crate) struct Channel {
     shared: Arc<Shared>,
     features: Features,
+    files_max: Option<usize>,
 }
 
 /// The streams of a channel and what limits them.
 pub(crate) struct Streams {
     pub(crate) input: Box<dyn Read + Send>,
     pub(crate) output: Box<dyn Write + Send>,
-    pub(crate) upload: Arc<Limiter>,
-    pub(crate) download: Arc<Limiter>,
+    pub(crate) upload: Arc<Throttle>,
+    pub(crate) download: Arc<Throttle>,
+    /// Files open at a time, if the user limits them.
+    pub(crate) files_max: Option<usize>,
 }
 
 impl Channel {
@@ -133,6 +138,7 @@ impl Channel {
         patient: &dyn Fn() -> bool,
     ) -> Result<Arc<Self>, Lost> {
         let (queue, outgoing) = crossbeam_channel::unbounded();
+        let Streams { input, output, upload, download, files_max } = streams;
         let shared = Arc::new(Shared {
             peer,
             queue,
@@ -143,7 +149,9 @@ impl Channel {
             handles: AtomicUsize::new(0),
             read_bytes: AtomicU32::new(CAREFUL_BYTES),
             write_bytes: AtomicU32::new(CAREFUL_BYTES),
+            granted: AtomicUsize::new(0),
             handles_max: AtomicUsize::new(CAREFUL_HANDLES),
+            limits_told: AtomicBool::new(false),
             born: Instant::now(),
             moved_ms: AtomicU64::new(0),
             last_backlog: AtomicU64::new(0),
@@ -154,7 +162,6 @@ impl Channel {
         put_u32(&mut hello, 3);
         let _ = shared.queue.send(Outgoing::Message(hello, None));
         let (greet, greeting) = crossbeam_channel::bounded(1);
-        let Streams { input, output, upload, download } = streams;
         let writer = Arc::clone(&shared);
         spawn("sftp-write", move || write_requests(&writer, output, &outgoing, &upload));
         let reader = Arc::clone(&shared);
@@ -166,7 +173,7 @@ impl Channel {
                 return Err(lost);
             }
         };
-        let channel = Arc::new(Self { shared, features });
+        let channel = Arc::new(Self { shared, features, files_max });
         if features.limits {
             channel.ask_limits();
         }
@@ -246,15 +253,8 @@ impl Channel {
 
     /// Whether another file may be opened without asking too much of the server.
     pub(crate) fn has_room(&self) -> bool {
-        self.shared.handles.load(Ordering::Relaxed) < self.shared.handles_max.load(Ordering::Relaxed)
-    }
-
-    /// An error of opening something, made transient if the server may just have too much open.
-    pub(crate) fn blame_load(&self, mut error: ConnectorError) -> ConnectorError {
-        if error.kind == ErrorKind::Other && self.shared.handles.load(Ordering::Relaxed) > BUSY_HANDLES {
-            error.kind = ErrorKind::Transient;
-        }
-        error
+        let most = self.shared.handles_max.load(Ordering::Relaxed);
+        self.shared.handles.load(Ordering::Relaxed) < self.files_max.map_or(most, |wish| wish.min(most))
     }
 
     /// Whether the conversation is over.
@@ -354,12 +354,27 @@ impl Shared {
             told => told.saturating_sub(16).clamp(4, 4096) as usize,
         };
         self.handles_max.store(handles, Ordering::Relaxed);
+        self.limits_told.store(limits.handles > 0, Ordering::Relaxed);
+    }
+
+    /// "Failure" may stand for too many open handles. Answers come in the order of the requests, so
+    /// the number granted is that of the server. Each such answer lowers the number that we ask for;
+    /// with none open it has another reason.
+    fn note_refused_handle(&self, response: &mut Response) {
+        let Response::Status { code, .. } = response else { return };
+        let granted = self.granted.load(Ordering::Relaxed);
+        let most = self.handles_max.load(Ordering::Relaxed);
+        let told = self.limits_told.load(Ordering::Relaxed);
+        if *code == status::FAILURE && granted > 0 && (!told || granted >= most / 2) {
+            self.handles_max.store(most.min((granted * 3 / 4).max(1)), Ordering::Relaxed);
+            *code = status::CROWDED;
+        }
     }
 
     fn answer(&self, frame: Frame) -> Result<(), Lost> {
         let violation =
             |text: &str| Lost::new(ErrorKind::Corrupt, format!("the server broke the SFTP protocol: {text}"));
-        let (id, response) = Response::decode(frame.kind, frame.body).map_err(|bad| violation(bad.0))?;
+        let (id, mut response) = Response::decode(frame.kind, frame.body).map_err(|bad| violation(bad.0))?;
         let Some(waiting) = lock(&self.pending).waiting.remove(&id) else {
             return if self.dead.load(Ordering::Relaxed) {
                 Ok(())
@@ -369,8 +384,14 @@ impl Shared {
         };
         self.requests.fetch_sub(1, Ordering::Relaxed);
         self.load.fetch_sub(waiting.cost, Ordering::Relaxed);
-        if waiting.closes || (waiting.opens && !matches!(response, Response::Handle(_))) {
+        if waiting.closes {
             self.handles.fetch_sub(1, Ordering::Relaxed);
+            self.granted.fetch_sub(1, Ordering::Relaxed);
+        } else if waiting.opens && matches!(response, Response::Handle(_)) {
+            self.granted.fetch_add(1, Ordering::Relaxed);
+        } else if waiting.opens {
+            self.handles.fetch_sub(1, Ordering::Relaxed);
+            self.note_refused_handle(&mut response);
         }
         (waiting.done)(Ok(response));
         Ok(())

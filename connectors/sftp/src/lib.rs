@@ -10,7 +10,6 @@ mod attributes;
 mod channel;
 mod codec;
 mod destination;
-mod limiter;
 mod mailbox;
 mod packet;
 mod pool;

@@ -137,6 +137,15 @@ pub(crate) fn call(
     }
 }
 
+/// Waits until another file may be opened on a channel.
+pub(crate) fn wait_for_room(channel: &Channel, patience: &Patience) -> Result<(), ConnectorError> {
+    while !channel.has_room() && !channel.is_lost() {
+        patience.check()?;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
 /// Locks a mutex whose data stay valid even if a holder panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

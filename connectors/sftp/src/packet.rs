@@ -48,6 +48,8 @@ pub(crate) mod status {
     pub(crate) const NO_CONNECTION: u32 = 6;
     pub(crate) const CONNECTION_LOST: u32 = 7;
     pub(crate) const OP_UNSUPPORTED: u32 = 8;
+    /// Ours: a failure to open something that may come from too much being open.
+    pub(crate) const CROWDED: u32 = u32::MAX;
 }
 
 const ATTR_SIZE: u32 = 0x1;

@@ -13,10 +13,8 @@ use kloset_connector::{ConnectorContext, ConnectorError, ErrorKind};
 use crate::channel::{Channel, Lost};
 use crate::mailbox::{Patience, lock};
 use crate::target::Target;
-use crate::transport::{Connection, Transport};
+use crate::transport::{CHANNELS, Connection, Transport};
 
-/// Channels wanted: OpenSSH gives each a window of 2 MiB, and four fill 40 ms of a fast line.
-const CHANNELS: usize = 4;
 /// Tries for a first connection that servers end for a passing reason (too many logins at once).
 const FIRST_LOGINS_MAX: usize = 5;
 /// Silence that the user is told of.
@@ -184,9 +182,15 @@ impl Shared {
         Ok(Member { channel, connection })
     }
 
+    /// How many channels to have: what the server grants, and no more than the user's limit.
+    fn wanted(&self, state: &State) -> usize {
+        let limit = self.context.concurrency.map_or(CHANNELS, |count| count.clamp(1, CHANNELS));
+        state.channels_max.unwrap_or(CHANNELS).min(limit)
+    }
+
     /// Starts opening more channels in the background, if more are wanted.
     fn grow(self: &Arc<Self>, state: &mut State) {
-        let wanted = state.channels_max.unwrap_or(CHANNELS).min(CHANNELS);
+        let wanted = self.wanted(state);
         if state.growing || state.channels.len() >= wanted || self.ended.load(Ordering::Relaxed) {
             return;
         }
@@ -208,7 +212,7 @@ impl Shared {
         loop {
             let connection = {
                 let state = lock(&self.state);
-                let wanted = state.channels_max.unwrap_or(CHANNELS).min(CHANNELS);
+                let wanted = self.wanted(&state);
                 if state.channels.len() >= wanted || !patient() {
                     return;
                 }

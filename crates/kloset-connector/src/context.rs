@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::layer::Throttle;
+
 /// How long to go on trying; see `layer::retry` for the rules.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
@@ -66,10 +68,12 @@ pub struct ConnectorContext {
     pub events: Arc<dyn ConnectorEvents>,
     /// The user's interrupt: connectors stop waiting and fail with `Interrupted` once it is set.
     pub interrupted: Arc<std::sync::atomic::AtomicBool>,
-    /// Bytes per second to send at most, all connections together.
-    pub limit_upload: Option<u64>,
-    /// Bytes per second to receive at most.
-    pub limit_download: Option<u64>,
+    /// What is sent passes here, all connections of the command together.
+    pub upload: Arc<Throttle>,
+    /// What is received passes here.
+    pub download: Arc<Throttle>,
+    /// Files in flight at the same time, where the user set a number.
+    pub concurrency: Option<usize>,
 }
 
 impl ConnectorContext {
@@ -82,8 +86,9 @@ impl ConnectorContext {
             retry: RetryPolicy::default(),
             events: Arc::new(SilentEvents),
             interrupted: Arc::default(),
-            limit_upload: None,
-            limit_download: None,
+            upload: Arc::default(),
+            download: Arc::default(),
+            concurrency: None,
         }
     }
 }

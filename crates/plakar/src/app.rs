@@ -10,6 +10,7 @@ use std::time::Instant;
 use kloset::Runtime;
 use kloset::repository::Acceptance;
 use kloset::runtime::{Clock, SystemClock};
+use kloset_connector::layer::Throttle;
 use kloset_connector::{ConnectorContext, RetryPolicy};
 use kloset_format::Timestamp;
 
@@ -37,6 +38,8 @@ pub struct App {
     parallelism: usize,
     working_directory: PathBuf,
     interrupted: Arc<AtomicBool>,
+    upload: Arc<Throttle>,
+    download: Arc<Throttle>,
 }
 
 /// Runs the program and returns its exit code.
@@ -126,6 +129,8 @@ impl App {
         })?;
         Ok(Self {
             directories: Directories::find(&globals),
+            upload: Throttle::new(globals.limit_upload).into(),
+            download: Throttle::new(globals.limit_download).into(),
             globals,
             location,
             ui,
@@ -171,8 +176,9 @@ impl App {
             retry: RetryPolicy { give_up_after: self.globals.retry_timeout, ..RetryPolicy::default() },
             events: Arc::clone(&self.ui) as _,
             interrupted: Arc::clone(&self.interrupted),
-            limit_upload: None,
-            limit_download: None,
+            upload: Arc::clone(&self.upload),
+            download: Arc::clone(&self.download),
+            concurrency: self.globals.concurrency.filter(|&set| set > 0).map(|_| self.parallelism),
         }
     }
 

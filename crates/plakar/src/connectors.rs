@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use connector_fs::{FsDestination, FsSource, FsStorage, PtarStorage};
 use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
-use kloset_connector::layer::{CountedStorage, RetriedStorage, Traffic};
+use kloset_connector::layer::{CountedStorage, RetriedStorage, ThrottledStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
 };
@@ -22,7 +22,10 @@ pub fn storage(
     let location = storage_location(&place.location);
     let options = &place.options;
     match location.scheme.as_str() {
-        "fs" => Ok(layered(FsStorage::new(&location, options, context)?, context, traffic)),
+        "fs" => {
+            let storage = FsStorage::new(&location, options, context)?;
+            Ok(layered(ThrottledStorage::new(storage, context.clone()), context, traffic))
+        }
         "ptar" => Ok(layered(PtarStorage::new(&location, options, context)?, context, traffic)),
         "sftp" => Ok(layered(SftpStorage::new(&location, options, context)?, context, traffic)),
         other => Err(unknown(&location, format!("backend '{other}' does not exist"))),

@@ -1,14 +1,15 @@
 //! The two threads of a channel: one writes requests, the other reads answers.
 
 use std::io::{Read, Write};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use kloset_connector::ErrorKind;
+use kloset_connector::layer::Throttle;
 
 use super::{ENDED_EARLY, Lost, Outgoing, Shared};
 use crate::codec::{Frame, FrameReader};
-use crate::limiter::Limiter;
 use crate::packet::{Features, VERSION, printable};
 
 /// Requests are gathered up to this size before they are written.
@@ -48,12 +49,12 @@ pub(super) fn read_answers(
     shared: &Shared,
     input: Box<dyn Read + Send>,
     greet: &Sender<Result<Features, Lost>>,
-    limiter: &Limiter,
+    throttle: &Throttle,
 ) {
     let mut frames = FrameReader::new(input);
     let mut moved = |bytes: usize| {
         shared.touch();
-        limiter.pass(bytes);
+        throttle.pass(bytes, &mut || shared.is_awake());
     };
     let greeting = read_greeting(shared, &mut frames, &mut moved);
     let greeted = greeting.is_ok();
@@ -81,6 +82,12 @@ pub(super) fn read_answers(
 }
 
 impl Shared {
+    /// A wait of our own making is no silence of the server. Says whether it is still of use.
+    fn is_awake(&self) -> bool {
+        self.touch();
+        !self.dead.load(Ordering::Relaxed)
+    }
+
     fn ended(&self, otherwise: &str) -> Lost {
         match self.peer.last_words() {
             Some(words) => Lost::new(ErrorKind::Transient, format!("connection lost: {}", words.message)),
@@ -123,12 +130,12 @@ pub(super) fn write_requests(
     shared: &Shared,
     mut output: Box<dyn Write + Send>,
     queue: &Receiver<Outgoing>,
-    limiter: &Limiter,
+    throttle: &Throttle,
 ) {
     let mut gathered = Vec::with_capacity(GATHER_BYTES + 4096);
     let mut put = |bytes: &[u8]| -> std::io::Result<()> {
         for piece in bytes.chunks(WRITE_BYTES) {
-            limiter.pass(piece.len());
+            throttle.pass(piece.len(), &mut || shared.is_awake());
             output.write_all(piece)?;
             shared.touch();
         }

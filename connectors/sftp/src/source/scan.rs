@@ -275,6 +275,12 @@ impl<'a> Walk<'a> {
                     self.read_more(id);
                 }
             }
+            // Nothing of it has been told yet: it is tried anew with fewer open.
+            Err(error) if error.is_transient() => {
+                if let Some(Folder { path, parent, .. }) = self.folders.remove(&id) {
+                    self.waiting.push(Waiting { path, parent });
+                }
+            }
             Err(error) => self.fail(id, error),
         }
     }

@@ -13,7 +13,7 @@ use kloset_connector::{ConnectorError, ErrorKind};
 
 use crate::answer::asked;
 use crate::channel::{Channel, Reply};
-use crate::mailbox::{Mailbox, call};
+use crate::mailbox::{Mailbox, call, wait_for_room};
 use crate::packet::{Handle, Request, open};
 use crate::pool::Pool;
 
@@ -296,10 +296,10 @@ impl<'a> Batch<'a> {
                 self.ready.push_back(number);
             }
             Err(_) => {
-                let (path, channel) = (Arc::clone(&task.path), Arc::clone(&task.channel));
+                let path = Arc::clone(&task.path);
                 for span in std::mem::take(&mut task.spans) {
                     if let Err(error) = asked("open", &path).handle(reply.clone()) {
-                        self.finish(span.index, Err(channel.blame_load(error)));
+                        self.finish(span.index, Err(error));
                     }
                 }
             }
@@ -360,8 +360,8 @@ pub(crate) fn read_file(pool: &Pool, path: &[u8], limit: u64) -> Result<Vec<u8>,
     let patience = pool.patience();
     let channel = pool.channel(&patience)?;
     let request = Request::Open { path: path.to_vec(), flags: open::READ, attributes: Default::default() };
-    let opened = asked("open", path).handle(call(&channel, &request, &patience)?);
-    let handle = opened.map_err(|error| channel.blame_load(error))?;
+    wait_for_room(&channel, &patience)?;
+    let handle = asked("open", path).handle(call(&channel, &request, &patience)?)?;
     // Size, start and close leave together: a small file takes two round trips.
     let mailbox = Mailbox::new(patience);
     let length = channel.read_bytes();

@@ -53,8 +53,8 @@ impl SftpStorage {
             origin: target.origin.clone(),
             root: crate::answer::shown(&target.path),
             writable: true,
-            puts_at_once: 4,
-            gets_at_once: 4,
+            puts_at_once: context.concurrency.map_or(4, |count| count.clamp(1, 4)),
+            gets_at_once: context.concurrency.map_or(4, |count| count.clamp(1, 4)),
             gap_bytes: GAP_BYTES,
         };
         let layout = Layout::new(target.path.clone());

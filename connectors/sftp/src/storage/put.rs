@@ -14,7 +14,7 @@ use super::layout::temporary_name;
 use super::{SftpStorage, fetch};
 use crate::answer::asked;
 use crate::channel::{Channel, Reply};
-use crate::mailbox::{Mailbox, Patience, call, lock};
+use crate::mailbox::{Mailbox, Patience, call, lock, wait_for_room};
 use crate::packet::{Attributes, Handle, Request, open};
 
 /// Bodies above this are spread over the channels.
@@ -38,11 +38,11 @@ impl SftpStorage {
             return Err(asked("write", path).error(ErrorKind::Transient, "no channel is open"));
         };
         self.remove_leftovers(&first);
+        wait_for_room(&first, &patience)?;
         let temporary = join(folder, &temporary_name());
         let result = self
             .write(&channels, &temporary, path, body)
             .map_err(|error| self.explain(error, &first, folder, body.len() as u64))
-            .map_err(|error| first.blame_load(error))
             .and_then(|()| match mode {
                 PutMode::Immutable => self.name_new(&first, &temporary, path, body, &patience),
                 PutMode::Replace => self.name_over(&first, &temporary, path, &patience),

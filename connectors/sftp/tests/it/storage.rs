@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kloset_connector::layer::RetriedStorage;
+use kloset_connector::layer::{RetriedStorage, Throttle};
 use kloset_connector::{ErrorKind, PutMode, RangeRequest, RetryPolicy, Storage, StoreFile};
 use testkit::proxy::{CutPlan, Proxy};
 use testkit::sshd::Sshd;
@@ -98,8 +98,8 @@ fn uploads_and_downloads_keep_to_their_limits() {
     let server = Sshd::start().expect("private sshd");
     let temp = tempfile::tempdir().expect("temporary folder");
     let (mut context, _) = context();
-    context.limit_upload = Some(4_000_000);
-    context.limit_download = Some(8_000_000);
+    context.upload = Throttle::new(Some(4_000_000)).into();
+    context.download = Throttle::new(Some(8_000_000)).into();
     let store = storage_by(&server.ssh_config(), &temp.path().join("s"), &context);
     store.create(b"config").expect("create");
     store.warm_up().expect("channels");

@@ -2,6 +2,8 @@
 
 pub mod count;
 pub mod retry;
+pub mod throttle;
 
 pub use count::{CountedStorage, Traffic};
 pub use retry::{RetriedStorage, Retrier};
+pub use throttle::{Throttle, ThrottledStorage};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::duration;
+use crate::cli::{duration, rate};
 use crate::error::Failure;
 
 /// Encrypted, deduplicated backups of files, here and elsewhere
@@ -32,9 +32,17 @@ pub struct Globals {
     #[arg(long, value_name = "N", value_parser = integer)]
     pub cpu: Option<i64>,
 
-    /// Parallel operations of a connector; -1 means the value of -cpu
+    /// Parallel operations of a connector and files in flight over a network; -1 means the value of -cpu
     #[arg(long, value_name = "N", value_parser = integer)]
     pub concurrency: Option<i64>,
+
+    /// Bytes per second to send at most, as in 500K, 2M, 1G
+    #[arg(long, value_name = "RATE", value_parser = rate::parse)]
+    pub limit_upload: Option<u64>,
+
+    /// Bytes per second to receive at most
+    #[arg(long, value_name = "RATE", value_parser = rate::parse)]
+    pub limit_download: Option<u64>,
 
     /// File that holds the passphrase; one final newline is dropped
     #[arg(long, value_name = "FILE")]

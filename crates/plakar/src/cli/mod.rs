@@ -10,6 +10,7 @@ pub mod globals;
 pub mod help;
 pub mod normalise;
 pub mod parse;
+pub mod rate;
 
 pub use globals::Globals;
 pub use parse::{Invocation, parse};

@@ -342,6 +342,7 @@ impl Driver<'_> {
             }
             // The other lanes can do without this one.
             Err(_) if lane > 0 => job.drop_lane(lane),
+            Err(error) if error.is_transient() => return self.restart(id, error),
             Err(error) => self.fail(id, error),
         }
         Ok(())
