@@ -1,7 +1,7 @@
 //! Check: reads and verifies everything that snapshots rely on.
 //!
-//! First the trees and listings of a snapshot are read, which tells the blobs it needs and the
-//! packfiles that hold them. Then every one of these packfiles is read whole, so that a flipped bit in
+//! The trees and listings of a snapshot are read, which tells the blobs it needs and the
+//! packfiles that hold them. Every one of these packfiles is read whole, beside or after, so that a flipped bit in
 //! an index, in padding or in a trailer is found, too. At the end each path is told right or wrong by
 //! what was found about its object and its chunks. Packfiles and objects that several snapshots
 //! share are read once.
@@ -17,9 +17,10 @@ mod verified;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use kloset_format::{Mac, ResourceType, SnapshotId, path};
+use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, path};
 
 use crate::vfs::{OBJECTS_PER_BATCH, Step, walk_steps};
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
@@ -57,26 +58,40 @@ pub fn check(
 ) -> Result<(), Error> {
     monitor.event(Event::Phase("check"));
     let verified = Verified::new(repository)?;
-    let objects = Objects::default();
-    let mut run = Run { repository, monitor, verified, objects, judged: HashMap::new() };
-    for (id, start) in targets {
-        repository.runtime().proceed()?;
-        let started = Instant::now();
-        let mut failures = Failures::new(*id, monitor);
-        match Snapshot::open(repository, *id) {
-            Ok(snapshot) if options.fast => run.check_fast(&snapshot, start, &mut failures)?,
-            Ok(snapshot) => run.check_whole(&snapshot, start, &mut failures)?,
-            Err(error) => failures.error(error)?,
+    let live: HashSet<PackfileId> = repository.packfiles().into_iter().collect();
+    std::thread::scope(|scope| {
+        // When everything is checked, everything is read: that need not wait for the walk.
+        let reads_all = !options.fast && covers_every_snapshot(repository, targets);
+        let ahead = reads_all.then(|| scope.spawn(|| verified.read(&live, monitor)));
+        let objects = Objects::default();
+        let mut run =
+            Run { repository, monitor, verified: &verified, ahead, objects, judged: HashMap::new() };
+        for (id, start) in targets {
+            repository.runtime().proceed()?;
+            let started = Instant::now();
+            let mut failures = Failures::new(*id, monitor);
+            match Snapshot::open(repository, *id) {
+                Ok(snapshot) if options.fast => run.check_fast(&snapshot, start, &mut failures)?,
+                Ok(snapshot) => run.check_whole(&snapshot, start, &mut failures)?,
+                Err(error) => failures.error(error)?,
+            }
+            done(SnapshotCheck { snapshot: *id, errors: failures.count(), elapsed: started.elapsed() });
         }
-        done(SnapshotCheck { snapshot: *id, errors: failures.count(), elapsed: started.elapsed() });
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-struct Run<'a> {
+fn covers_every_snapshot(repository: &Repository, targets: &[(SnapshotId, Vec<u8>)]) -> bool {
+    let chosen: HashSet<SnapshotId> = targets.iter().map(|(id, _)| *id).collect();
+    repository.snapshots().iter().all(|id| chosen.contains(id))
+}
+
+struct Run<'a, 's> {
     repository: &'a Arc<Repository>,
     monitor: &'a dyn Monitor,
-    verified: Verified<'a>,
+    verified: &'s Verified<'a>,
+    /// Packfiles being read while listings are walked.
+    ahead: Option<ScopedJoinHandle<'s, Result<(), Error>>>,
     objects: Objects,
     /// Objects and their chunks that were found wrong or right, once their packfiles were read.
     judged: HashMap<ObjectNumber, Option<String>>,
@@ -93,7 +108,7 @@ struct Walked {
     new_objects: Vec<Mac>,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     fn check_whole(
         &mut self,
         snapshot: &Snapshot,
@@ -113,6 +128,9 @@ impl Run<'_> {
             packfiles.need_content(self.repository, &self.objects, number);
         }
         let entries = walked.paths.len() as u64;
+        if let Some(ahead) = self.ahead.take() {
+            ahead.join().unwrap_or_else(|_| Err(Error::Internal("a reader of packfiles died".to_owned())))?;
+        }
         let bytes = self.verified.bytes_to_read(&packfiles.needed);
         self.monitor.event(Event::Expected { entries, bytes, complete: true });
         self.verified.read(&packfiles.needed, self.monitor)?;

@@ -20,7 +20,7 @@ pub(super) struct Verified<'a> {
     is_archive: bool,
     /// Sizes by name, where the listing tells.
     listed: HashMap<PackfileId, Option<u64>>,
-    found: Found,
+    found: Mutex<Found>,
 }
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl<'a> Verified<'a> {
             repository,
             is_archive: repository.storage().info().kind == "ptar",
             listed: listed.into_iter().map(|file| (PackfileId(file.name), file.size)).collect(),
-            found: Found::default(),
+            found: Mutex::default(),
         })
     }
 
@@ -51,16 +51,16 @@ impl<'a> Verified<'a> {
     }
 
     /// Reads the packfiles that were not read yet.
-    pub(super) fn read(&mut self, needed: &HashSet<PackfileId>, monitor: &dyn Monitor) -> Result<(), Error> {
+    pub(super) fn read(&self, needed: &HashSet<PackfileId>, monitor: &dyn Monitor) -> Result<(), Error> {
         let mut wanted: Vec<(PackfileId, u64)> = Vec::new();
         for &packfile in needed {
-            if self.found.packfiles.contains_key(&packfile) {
+            if lock(&self.found).packfiles.contains_key(&packfile) {
                 continue;
             }
             match self.size(packfile)? {
                 Some(size) => wanted.push((packfile, size)),
                 None => {
-                    self.found.packfiles.insert(packfile, vec!["it does not exist".to_owned()]);
+                    lock(&self.found).packfiles.insert(packfile, vec!["it does not exist".to_owned()]);
                 }
             }
         }
@@ -68,7 +68,7 @@ impl<'a> Verified<'a> {
         let threads = self.repository.runtime().threads.min(wanted.len()).max(1);
         let memory_bytes = MEMORY_BYTES / threads as u64;
         let next = AtomicUsize::new(0);
-        let found = Mutex::new(std::mem::take(&mut self.found));
+        let found = &self.found;
         let fatal: Mutex<Option<Error>> = Mutex::new(None);
         let repository = self.repository;
         std::thread::scope(|scope| {
@@ -80,7 +80,7 @@ impl<'a> Verified<'a> {
                             check_packfile(repository, packfile, size, memory_bytes, &mut scratch)
                         });
                         match checked {
-                            Ok(checked) => lock(&found).add(repository, packfile, checked),
+                            Ok(checked) => lock(found).add(repository, packfile, checked),
                             Err(error) => {
                                 lock(&fatal).get_or_insert(error);
                                 // The other threads find nothing left to do.
@@ -92,13 +92,13 @@ impl<'a> Verified<'a> {
                 });
             }
         });
-        self.found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         fatal.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     /// Bytes of the packfiles that [`Verified::read`] would read.
     pub(super) fn bytes_to_read(&self, needed: &HashSet<PackfileId>) -> u64 {
-        let unread = needed.iter().filter(|packfile| !self.found.packfiles.contains_key(packfile));
+        let found = lock(&self.found);
+        let unread = needed.iter().filter(|packfile| !found.packfiles.contains_key(packfile));
         unread.filter_map(|packfile| self.listed.get(packfile).copied().flatten()).sum()
     }
 
@@ -120,18 +120,22 @@ impl<'a> Verified<'a> {
 
     /// What is wrong with a blob; `None` if it was verified where the index says it is.
     pub(super) fn problem(&self, blob: BlobId) -> Option<String> {
+        self.problem_in(&lock(&self.found), blob)
+    }
+
+    fn problem_in(&self, found: &Found, blob: BlobId) -> Option<String> {
         let BlobId { resource, mac } = blob;
-        if let Some((packfile, reason)) = self.found.bad.get(&blob) {
+        if let Some((packfile, reason)) = found.bad.get(&blob) {
             return Some(format!("{resource} {mac} in packfile {packfile}: {reason}"));
         }
-        if self.found.blobs.contains_key(&key(blob)) {
+        if found.blobs.contains_key(&key(blob)) {
             return None;
         }
         let Some(place) = self.repository.locate(blob) else {
             return Some(format!("{resource} {mac} is missing"));
         };
         let packfile = place.packfile;
-        match self.found.packfiles.get(&packfile).and_then(|problems| problems.first()) {
+        match found.packfiles.get(&packfile).and_then(|problems| problems.first()) {
             Some(problem) => Some(format!("{resource} {mac}: packfile {packfile}: {problem}")),
             None => Some(format!("{resource} {mac} is not where it should be in packfile {packfile}")),
         }
@@ -139,21 +143,22 @@ impl<'a> Verified<'a> {
 
     /// Plain length of a verified blob.
     pub(super) fn length(&self, blob: BlobId) -> Option<u32> {
-        self.found.blobs.get(&key(blob)).copied()
+        lock(&self.found).blobs.get(&key(blob)).copied()
     }
 
     /// Damaged blobs of these packfiles.
     pub(super) fn bad_blobs(&self, packfiles: &HashSet<PackfileId>) -> Vec<(BlobId, String)> {
-        let bad = self.found.bad.iter().filter(|(_, (packfile, _))| packfiles.contains(packfile));
+        let found = lock(&self.found);
+        let bad = found.bad.iter().filter(|(_, (packfile, _))| packfiles.contains(packfile));
         let mut bad: Vec<(BlobId, String)> =
-            bad.filter_map(|(blob, _)| Some((*blob, self.problem(*blob)?))).collect();
+            bad.filter_map(|(blob, _)| Some((*blob, self.problem_in(&found, *blob)?))).collect();
         bad.sort_unstable();
         bad
     }
 
     /// What is wrong with a packfile as such.
-    pub(super) fn packfile_problems(&self, packfile: PackfileId) -> &[String] {
-        self.found.packfiles.get(&packfile).map_or(&[], Vec::as_slice)
+    pub(super) fn packfile_problems(&self, packfile: PackfileId) -> Vec<String> {
+        lock(&self.found).packfiles.get(&packfile).cloned().unwrap_or_default()
     }
 }
 
