@@ -59,6 +59,11 @@ impl Opened {
         local_directory(self.repository.storage().as_ref())
     }
 
+    /// The location for messages, without secrets.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Bytes read from and written to the store so far.
     pub fn bytes(&self) -> (u64, u64) {
         (self.traffic.read_bytes.load(Ordering::Relaxed), self.traffic.written_bytes.load(Ordering::Relaxed))
@@ -89,6 +94,30 @@ pub fn open(app: &App) -> Result<Opened, Failure> {
     Ok(Opened { repository: Arc::new(repository), traffic, shown, secret })
 }
 
+/// Opens the other store of a sync.
+pub fn open_peer(app: &App, place: Place) -> Result<Opened, Failure> {
+    let Connected { storage, shown, traffic, secrets } = connect_place(app, place)?;
+    let failed = |error| Failure::open(shown.clone(), error);
+    let mut locked = LockedStore::probe(storage, options(app)).map_err(&failed)?;
+    if !locked.is_encrypted() {
+        let repository = locked.unlock(None).map_err(|(_, error)| failed(error))?;
+        return Ok(Opened { repository: Arc::new(repository), traffic, shown, secret: None });
+    }
+    for secret in passphrase::for_peer(&secrets)? {
+        match locked.unlock(Some(&secret)) {
+            Ok(repository) => {
+                let (repository, secret) = (Arc::new(repository), Some(secret));
+                return Ok(Opened { repository, traffic, shown, secret });
+            }
+            Err((again, OpenError::WrongPassphrase)) => locked = again,
+            Err((_, error)) => return Err(failed(error)),
+        }
+    }
+    let question = format!("passphrase of {shown}: ");
+    let (repository, secret) = ask_and_unlock(app, locked, &question, &failed)?;
+    Ok(Opened { repository: Arc::new(repository), traffic, shown, secret: Some(secret) })
+}
+
 /// Opens a store once more, to see what has been added.
 pub fn reopen(app: &App, opened: Opened) -> Result<Opened, Failure> {
     let failed = |error| Failure::open(opened.shown.clone(), error);
@@ -111,7 +140,7 @@ fn options(app: &App) -> OpenOptions {
 
 fn unlock(
     app: &App,
-    mut locked: LockedStore,
+    locked: LockedStore,
     secrets: &StoreSecrets,
     failed: &dyn Fn(OpenError) -> Failure,
 ) -> Result<(Repository, Option<Secret>), Failure> {
@@ -123,11 +152,21 @@ fn unlock(
         let repository = locked.unlock(Some(&secret)).map_err(|(_, error)| wrong(error, failed))?;
         return Ok((repository, Some(secret)));
     }
+    let (repository, secret) = ask_and_unlock(app, locked, "repository passphrase: ", failed)?;
+    Ok((repository, Some(secret)))
+}
+
+fn ask_and_unlock(
+    app: &App,
+    mut locked: LockedStore,
+    question: &str,
+    failed: &dyn Fn(OpenError) -> Failure,
+) -> Result<(Repository, Secret), Failure> {
     for _ in 0..passphrase::TRIES {
-        let secret = passphrase::ask("repository passphrase: ")?;
+        let secret = passphrase::ask(question)?;
         app.proceed()?;
         match locked.unlock(Some(&secret)) {
-            Ok(repository) => return Ok((repository, Some(secret))),
+            Ok(repository) => return Ok((repository, secret)),
             Err((again, OpenError::WrongPassphrase)) => {
                 app.ui.report("wrong passphrase\n");
                 locked = again;

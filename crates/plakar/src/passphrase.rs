@@ -39,7 +39,6 @@ impl StoreSecrets {
 
 /// The passphrase from any place that needs no person; an empty one counts as none.
 pub fn without_asking(app: &App, secrets: &StoreSecrets) -> Result<Option<Secret>, Failure> {
-    let filled = |secret: Secret| Some(secret).filter(|secret| !secret.is_empty());
     if let Some(path) = &app.globals.keyfile {
         let mut bytes = Zeroizing::new(std::fs::read(path).map_err(|error| {
             Failure::usage(format!("could not read key file: {}: {}", path.display(), io_message(&error)))
@@ -51,18 +50,43 @@ pub fn without_asking(app: &App, secrets: &StoreSecrets) -> Result<Option<Secret
             return Ok(Some(secret));
         }
     }
+    if let Some(secret) = from_entry(secrets)? {
+        return Ok(Some(secret));
+    }
+    Ok(from_variable("PLAKAR_PASSPHRASE"))
+}
+
+/// Passphrases to try on the other store of a sync, before a person is asked. The key file belongs to
+/// the first store.
+pub fn for_peer(secrets: &StoreSecrets) -> Result<Vec<Secret>, Failure> {
+    if let Some(secret) = from_entry(secrets)? {
+        return Ok(vec![secret]);
+    }
+    let variables = ["PLAKAR_PEER_PASSPHRASE", "PLAKAR_PASSPHRASE"];
+    Ok(variables.into_iter().filter_map(from_variable).collect())
+}
+
+/// The passphrase that an entry of the configuration holds or has made.
+fn from_entry(secrets: &StoreSecrets) -> Result<Option<Secret>, Failure> {
     if let Some(passphrase) = &secrets.passphrase
         && let Some(secret) = filled(Zeroizing::new(passphrase.as_bytes().to_vec()))
     {
         return Ok(Some(secret));
     }
-    if let Some(command) = &secrets.command
-        && let Some(secret) = filled(run_command(command)?)
-    {
-        return Ok(Some(secret));
+    match &secrets.command {
+        Some(command) => Ok(filled(run_command(command)?)),
+        None => Ok(None),
     }
-    let variable = std::env::var_os("PLAKAR_PASSPHRASE").unwrap_or_default();
-    Ok(filled(Zeroizing::new(std::os::unix::ffi::OsStringExt::into_vec(variable))))
+}
+
+fn from_variable(name: &str) -> Option<Secret> {
+    let value = std::env::var_os(name)?;
+    filled(Zeroizing::new(std::os::unix::ffi::OsStringExt::into_vec(value)))
+}
+
+/// An empty passphrase counts as none.
+fn filled(secret: Secret) -> Option<Secret> {
+    Some(secret).filter(|secret| !secret.is_empty())
 }
 
 /// Runs a passphrase command, which must print exactly one line.

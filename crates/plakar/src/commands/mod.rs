@@ -12,6 +12,7 @@ mod ls;
 mod places;
 mod restore;
 mod rm;
+mod sync;
 mod version;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -53,7 +54,7 @@ fn run<T: Run>(app: &App, matches: &ArgMatches) -> Result<Outcome, Failure> {
     T::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?.run(app)
 }
 
-static ALL: [Entry; 15] = [
+static ALL: [Entry; 16] = [
     entry::<backup::Backup>("backup"),
     entry::<cat::Cat>("cat"),
     entry::<check::Check>("check"),
@@ -68,6 +69,7 @@ static ALL: [Entry; 15] = [
     entry::<rm::Rm>("rm"),
     entry::<places::SourceEntry>("source"),
     entry::<places::Store>("store"),
+    entry::<sync::Sync>("sync"),
     entry::<version::Version>("version"),
 ];
 
