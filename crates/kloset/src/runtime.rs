@@ -19,9 +19,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
-            Ok(since) => {
-                Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() }
-            }
+            Ok(since) => Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() },
             Err(_) => Timestamp::EPOCH,
         }
     }
