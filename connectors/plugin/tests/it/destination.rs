@@ -1,0 +1,1 @@
+//! Destinations behind a package.

@@ -1,0 +1,7 @@
+//! Packages as connectors: the conformance suites, and packages that misbehave.
+
+mod destination;
+mod misbehaviour;
+mod source;
+mod storage;
+mod support;
