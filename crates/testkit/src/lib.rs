@@ -5,6 +5,7 @@ pub mod memory_source;
 pub mod memory_store;
 pub mod proxy;
 pub mod recording_store;
+pub mod scripted_sftp;
 pub mod sshd;
 pub mod suites;
 pub mod tree;

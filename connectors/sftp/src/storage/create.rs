@@ -80,7 +80,13 @@ impl SftpStorage {
         if !existed {
             let attributes = Attributes::with_permissions(0o700);
             let reply = call(channel, &Request::Setstat { path: root.clone(), attributes }, patience)?;
-            asked("set the mode of", root).done(reply)?;
+            // An account that may not change modes still got the folder with the mode it asked for.
+            match asked("set the mode of", root).done(reply) {
+                Err(error) if !matches!(error.kind, ErrorKind::Permission | ErrorKind::Unsupported) => {
+                    return Err(error);
+                }
+                _ => {}
+            }
         }
         Ok(existed)
     }

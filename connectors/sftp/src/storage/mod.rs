@@ -4,10 +4,11 @@ mod create;
 mod fetch;
 mod layout;
 mod list;
+mod name;
 mod put;
 mod sweep;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub struct SftpStorage {
     /// Temporary files of failed attempts, to be removed when there is a connection again.
     leftovers: Mutex<Vec<Vec<u8>>>,
     told_no_flush: AtomicBool,
+    /// What the server was found to allow, as a `Naming`.
+    naming: AtomicU8,
 }
 
 impl SftpStorage {
@@ -64,6 +67,7 @@ impl SftpStorage {
             info,
             leftovers: Mutex::default(),
             told_no_flush: AtomicBool::new(false),
+            naming: AtomicU8::new(0),
         })
     }
 

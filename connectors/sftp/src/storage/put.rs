@@ -11,6 +11,7 @@ use kloset_connector::{ConnectorError, ErrorKind, PutMode};
 use kloset_format::path::{join, parent};
 
 use super::layout::temporary_name;
+use super::name::{Named, Naming, is_denied};
 use super::{SftpStorage, fetch};
 use crate::answer::asked;
 use crate::channel::{Channel, Reply};
@@ -21,6 +22,8 @@ use crate::packet::{Attributes, Handle, Request, open};
 const STRIPE_BYTES: usize = 1 << 20;
 /// Unconfirmed bytes on one channel: twice what OpenSSH's window lets out.
 const WINDOW_BYTES: usize = 4 << 20;
+/// A file that must not be there yet.
+const NEW_FILE: u32 = open::WRITE | open::CREATE | open::EXCLUSIVE;
 
 impl SftpStorage {
     /// Writes `body` under `path` by way of a temporary file in `folder`.
@@ -39,6 +42,9 @@ impl SftpStorage {
         };
         self.remove_leftovers(&first);
         wait_for_room(&first, &patience)?;
+        if self.naming() == Naming::Direct {
+            return self.write_in_place(&first, path, body);
+        }
         let temporary = join(folder, &temporary_name());
         let result = self
             .write(&channels, &temporary, path, body)
@@ -47,17 +53,39 @@ impl SftpStorage {
                 PutMode::Immutable => self.name_new(&first, &temporary, path, body, &patience),
                 PutMode::Replace => self.name_over(&first, &temporary, path, &patience),
             });
-        match result {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.remove_temporary(&first, temporary);
-                Ok(())
-            }
-            Err(error) => {
-                self.remove_temporary(&first, temporary);
-                Err(error)
-            }
+        if !matches!(result, Ok(Named::Moved)) {
+            self.remove_temporary(&first, temporary);
         }
+        match result? {
+            Named::Moved | Named::Twice => Ok(()),
+            Named::Denied => self.write_in_place(&first, path, body),
+        }
+    }
+
+    /// Writes `body` from `start` under `path` itself, over one channel.
+    pub(super) fn write_from(
+        &self,
+        start: usize,
+        new: bool,
+        channel: &Arc<Channel>,
+        path: &[u8],
+        body: &Bytes,
+    ) -> Result<(), ConnectorError> {
+        let mut upload = Upload {
+            mailbox: Mailbox::new(self.pool.patience()),
+            lanes: vec![Lane::new(Arc::clone(channel))],
+            path,
+            temporary: path,
+            flags: if new { NEW_FILE } else { open::WRITE },
+            mode: 0o600,
+            body,
+            next: start,
+            outstanding: 0,
+            written: start,
+        };
+        let result = upload.write_all().and_then(|()| upload.flush());
+        upload.close_rest();
+        result.map(drop)
     }
 
     /// Writes and flushes the temporary file. Errors speak of `path`, which is what people know.
@@ -68,11 +96,25 @@ impl SftpStorage {
         path: &[u8],
         body: &Bytes,
     ) -> Result<(), ConnectorError> {
-        let lanes = if body.len() > STRIPE_BYTES { channels.len() } else { 1 };
+        // Where names are given for good, so is the mode: nobody can open the file for writing again,
+        // not even we on another channel.
+        let renamed = self.naming() == Naming::Rename;
+        let mode = if renamed { 0o600 } else { 0o400 };
+        let lanes = if renamed && body.len() > STRIPE_BYTES { channels.len() } else { 1 };
         let lanes = channels.iter().take(lanes).map(|channel| Lane::new(Arc::clone(channel))).collect();
         let mailbox = Mailbox::new(self.pool.patience());
-        let mut upload =
-            Upload { mailbox, lanes, path, temporary, body, next: 0, outstanding: 0, written: 0 };
+        let mut upload = Upload {
+            mailbox,
+            lanes,
+            path,
+            temporary,
+            flags: NEW_FILE,
+            mode,
+            body,
+            next: 0,
+            outstanding: 0,
+            written: 0,
+        };
         let result = upload.write_all().and_then(|()| upload.flush());
         upload.close_rest();
         if !result? && !self.told_no_flush.swap(true, Ordering::Relaxed) {
@@ -84,7 +126,7 @@ impl SftpStorage {
         Ok(())
     }
 
-    /// Gives the final name; it must be new. `false` if an equal file has it already.
+    /// Gives the final name; it must be new. An equal file that has it already will do.
     fn name_new(
         &self,
         channel: &Channel,
@@ -92,12 +134,10 @@ impl SftpStorage {
         path: &[u8],
         body: &Bytes,
         patience: &Patience,
-    ) -> Result<bool, ConnectorError> {
-        let request = Request::Rename { from: temporary.to_vec(), to: path.to_vec() };
-        let error = match asked("rename", path).done(call(channel, &request, patience)?) {
-            Ok(()) => return Ok(true),
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => error,
+    ) -> Result<Named, ConnectorError> {
+        let error = match self.give_name(channel, temporary, path, patience) {
+            Err(error) if !error.is_transient() => error,
+            result => return result,
         };
         let reply = call(channel, &Request::Lstat { path: path.to_vec() }, patience)?;
         match asked("inspect", path).attributes_if_any(reply)? {
@@ -107,7 +147,7 @@ impl SftpStorage {
             }
             Some(_) => {
                 let existing = fetch::read_file(&self.pool, path, fetch::FILE_BYTES_MAX)?;
-                if existing == *body { Ok(false) } else { Err(other_content(path)) }
+                if existing == *body { Ok(Named::Twice) } else { Err(other_content(path)) }
             }
         }
     }
@@ -119,23 +159,33 @@ impl SftpStorage {
         temporary: &[u8],
         path: &[u8],
         patience: &Patience,
-    ) -> Result<bool, ConnectorError> {
+    ) -> Result<Named, ConnectorError> {
         let (from, to) = (temporary.to_vec(), path.to_vec());
         if channel.features().posix_rename {
-            let reply = call(channel, &Request::PosixRename { from, to }, patience)?;
-            return asked("rename", path).done(reply).map(|()| true);
+            let request = Request::PosixRename { from: from.clone(), to: to.clone() };
+            let reply = call(channel, &request, patience)?;
+            match asked("rename", path).done(reply) {
+                // Announced, and yet not for this account.
+                Err(error) if is_denied(&error) => {}
+                result => return result.map(|()| Named::Moved),
+            }
         }
         // Without it there is a moment without the file, but never half a file.
         let request = Request::Rename { from, to };
-        if asked("rename", path).done(call(channel, &request, patience)?).is_ok() {
-            return Ok(true);
+        match self.give_name(channel, temporary, path, patience) {
+            Err(error) if self.naming() == Naming::Rename && !error.is_transient() => {}
+            // Where names are given for good, the caller must choose a new one.
+            Err(error) if !error.is_transient() => {
+                return Err(ConnectorError { kind: ErrorKind::AlreadyExists, ..error });
+            }
+            result => return result,
         }
         let reply = call(channel, &Request::Remove { path: path.to_vec() }, patience)?;
         match asked("remove", path).done(reply) {
             Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        asked("rename", path).done(call(channel, &request, patience)?).map(|()| true)
+        asked("rename", path).done(call(channel, &request, patience)?).map(|()| Named::Moved)
     }
 
     /// Removes a temporary file, now or when there is a connection again.
@@ -144,7 +194,8 @@ impl SftpStorage {
         let removed = call(channel, &request, &self.pool.patience()).is_ok_and(|reply| {
             crate::channel::is_missing(&reply) || asked("remove", &path).done(reply).is_ok()
         });
-        if !removed {
+        // On a live channel the server does not want it removed, and will not want it later.
+        if !removed && channel.is_lost() {
             lock(&self.leftovers).push(path);
         }
     }
@@ -156,7 +207,7 @@ impl SftpStorage {
     }
 }
 
-fn other_content(path: &[u8]) -> ConnectorError {
+pub(super) fn other_content(path: &[u8]) -> ConnectorError {
     asked("write", path).error(ErrorKind::AlreadyExists, "a file of this name with other content exists")
 }
 
@@ -188,6 +239,9 @@ struct Upload<'a> {
     lanes: Vec<Lane>,
     path: &'a [u8],
     temporary: &'a [u8],
+    flags: u32,
+    /// Permissions of the file.
+    mode: u32,
     body: &'a Bytes,
     next: usize,
     outstanding: usize,
@@ -196,7 +250,7 @@ struct Upload<'a> {
 
 impl Upload<'_> {
     fn write_all(&mut self) -> Result<(), ConnectorError> {
-        self.open(0, open::WRITE | open::CREATE | open::EXCLUSIVE);
+        self.open(0, self.flags);
         // With one lane the flush follows the last write at once: the channel keeps the order.
         let alone = self.lanes.len() == 1;
         let behind = |upload: &Self| if alone { upload.next } else { upload.written } < upload.body.len();
@@ -232,7 +286,7 @@ impl Upload<'_> {
     }
 
     fn open(&mut self, lane: usize, flags: u32) {
-        let attributes = Attributes::with_permissions(0o600);
+        let attributes = Attributes::with_permissions(self.mode);
         let request = Request::Open { path: self.temporary.to_vec(), flags, attributes };
         self.send(lane, &request, Tag::Opened(lane));
         if let Some(lane) = self.lanes.get_mut(lane) {

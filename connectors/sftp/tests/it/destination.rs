@@ -66,7 +66,7 @@ fn target(path: &[u8], node: &Node) -> Target {
 }
 
 /// Restores a local tree the way the engine does.
-fn restore(tree: &Path, destination: &SftpDestination) -> Vec<Limitation> {
+pub fn restore(tree: &Path, destination: &SftpDestination) -> Vec<Limitation> {
     let nodes = read_tree(tree).expect("tree");
     destination.prepare().expect("prepare");
     let is_first = |path: &[u8], node: &Node| node.first_name == path;

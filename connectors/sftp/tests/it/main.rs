@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "tests say what they skip")]
 
 mod destination;
+mod dialects;
 mod gates;
 mod login;
 mod source;

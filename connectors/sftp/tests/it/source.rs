@@ -122,7 +122,7 @@ fn small_tree() -> tempfile::TempDir {
     temp
 }
 
-fn check(tree: &Path, found: &Found, contents: &Contents) {
+pub fn check(tree: &Path, found: &Found, contents: &Contents) {
     let wanted = testkit::tree::read_tree(tree).expect("tree");
     let records = found.records.lock().expect("lock");
     let files = contents.files.lock().expect("lock");

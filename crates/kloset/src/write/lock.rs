@@ -96,8 +96,12 @@ impl StoreLock {
         self.let_go();
     }
 
-    /// Leaves the lock to become stale: the store cannot be reached any more.
-    pub(crate) fn leave(mut self) {
+    /// Removes the lock after a failure, unless the store is out of reach: patience with it has ended,
+    /// asking it for more would only wait again. Then the lock becomes stale by itself.
+    pub(crate) fn give_up(mut self, cause: &Error) {
+        if !cause.is_out_of_reach() {
+            return self.release();
+        }
         *guard(&self.held.stop) = true;
         self.held.wake.notify_all();
         // The refresher may be waiting for the store; it ends by itself.
@@ -188,22 +192,21 @@ fn refuse_conflicts(repository: &Repository, own: LockId, kind: LockKind) -> Res
     let server_now = listed.iter().find(|item| item.name == own.0).and_then(|item| item.modified);
     let now = server_now.unwrap_or_else(|| repository.runtime.clock.now());
     let is_stale = |written: Timestamp| now.seconds.saturating_sub(written.seconds) > STALE_AFTER_SECONDS;
+    let mut sweep = Sweep { repository, refused: false };
     for item in listed.iter().filter(|item| item.name != own.0) {
         let written = item.modified.filter(|_| server_now.is_some());
+        // Where nothing can be deleted there may be thousands of these: none is read.
+        if written.is_some_and(is_stale) {
+            sweep.remove(&item.name);
+            continue;
+        }
         let lock = match read_lock(repository, LockId(item.name)) {
             Ok(Some(lock)) => lock,
             Ok(None) => continue,
-            // A lock that was cut short by a crash becomes stale like any other.
-            Err(Error::Storage(error))
-                if error.kind == ErrorKind::Corrupt && written.is_some_and(is_stale) =>
-            {
-                let _ = repository.storage.delete(StoreFile::Lock, &item.name);
-                continue;
-            }
             Err(error) => return Err(error),
         };
         if is_stale(written.unwrap_or(lock.timestamp)) {
-            let _ = repository.storage.delete(StoreFile::Lock, &item.name);
+            sweep.remove(&item.name);
             continue;
         }
         if lock.exclusive || kind == LockKind::Exclusive {
@@ -211,6 +214,24 @@ fn refuse_conflicts(repository: &Repository, own: LockId, kind: LockKind) -> Res
         }
     }
     Ok(())
+}
+
+/// Removes stale locks, until the store says that it forbids that.
+struct Sweep<'a> {
+    repository: &'a Repository,
+    refused: bool,
+}
+
+impl Sweep<'_> {
+    fn remove(&mut self, name: &[u8; 32]) {
+        if self.refused {
+            return;
+        }
+        // A stale lock binds nobody, whether it goes away or not.
+        if let Err(error) = self.repository.storage.delete(StoreFile::Lock, name) {
+            self.refused = matches!(error.kind, ErrorKind::Permission | ErrorKind::Unsupported);
+        }
+    }
 }
 
 /// A lock's record; `None` if it vanished meanwhile.
