@@ -112,6 +112,9 @@ impl<'a> Collector<'a> {
         children.sort_by(|a, b| a.info.name.cmp(&b.info.name));
         children.dedup_by(|later, first| later.info.name == first.info.name);
         let parent = self.setting.parent.as_ref().and_then(|parent| parent.directory(directory));
+        if let Some(error) = self.setting.parent.as_ref().and_then(ParentTree::take_loss) {
+            return Err(error);
+        }
         let mut slots = Vec::with_capacity(children.len());
         let mut wanted: Vec<(usize, u64)> = Vec::new();
         let mut bytes_expected = 0;

@@ -151,14 +151,15 @@ impl Run<'_> {
     fn collect_and_store(&self, transaction: &Transaction) -> Result<(BackupReport, Vec<u8>), Error> {
         let parent = if self.options.ignore_parent { None } else { self.find_parent(transaction)? };
         let parent_id = parent.as_ref().map(|snapshot| snapshot.id());
-        let parent = parent.and_then(|snapshot| match ParentTree::open(snapshot) {
-            Ok(tree) => Some(tree),
+        let parent = match parent.map(ParentTree::open).transpose() {
+            Err(error) if error.is_out_of_reach() => return Err(error),
             Err(error) => {
                 let text = format!("the previous snapshot cannot be used, every file is read again: {error}");
                 self.monitor.event(Event::Warning(&text));
                 None
             }
-        });
+            Ok(tree) => tree,
+        };
         let (queue, requests) = crossbeam_channel::bounded(READS_WAITING);
         let setting = Setting {
             repository: self.repository,
@@ -270,14 +271,20 @@ impl Run<'_> {
             return Ok(None);
         }
         let ids = self.repository.snapshots();
-        let same_source =
-            Snapshot::open_many(self.repository, &ids).into_iter().flatten().filter(|snapshot| {
-                snapshot.header().source().is_some_and(|source| {
-                    source.importer.kind.as_bytes() == self.info.kind.as_bytes()
-                        && source.importer.origin.as_bytes() == self.info.origin.as_bytes()
-                        && source.importer.directory == self.info.directory
-                })
-            });
+        let mut opened = Vec::with_capacity(ids.len());
+        for snapshot in Snapshot::open_many(self.repository, &ids) {
+            match snapshot {
+                Err(error) if error.is_out_of_reach() => return Err(error),
+                other => opened.extend(other),
+            }
+        }
+        let same_source = opened.into_iter().filter(|snapshot| {
+            snapshot.header().source().is_some_and(|source| {
+                source.importer.kind.as_bytes() == self.info.kind.as_bytes()
+                    && source.importer.origin.as_bytes() == self.info.origin.as_bytes()
+                    && source.importer.directory == self.info.directory
+            })
+        });
         Ok(same_source.max_by_key(|snapshot| snapshot.header().timestamp).map(Arc::new))
     }
 

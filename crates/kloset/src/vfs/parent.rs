@@ -1,8 +1,9 @@
 //! The parent snapshot of a backup, read directory by directory while the scan goes on.
 //!
 //! A thread reads listings ahead in the order of a walk, which is about the order of a scan; what it
-//! has not reached yet is fetched at once when it is asked for. Nothing here fails the backup:
-//! a directory that cannot be read is one that the parent does not have, so its files are read anew.
+//! has not reached yet is fetched at once when it is asked for. Damage never fails the backup: a
+//! directory that cannot be read is one that the parent does not have, so its files are read anew.
+//! A store that is out of reach is another matter: it is not asked again, and the backup is told.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -54,6 +55,10 @@ struct State {
     /// Rows that the thread is reading right now.
     reading: std::ops::Range<usize>,
     stopped: bool,
+    /// The store is out of reach.
+    lost: bool,
+    /// Why, until somebody asks.
+    loss: Option<Error>,
     warnings: Vec<String>,
 }
 
@@ -79,11 +84,20 @@ impl ParentTree {
         };
         match entries {
             Ok(entries) => Some(Arc::new(entries)),
+            Err(error) if error.is_out_of_reach() => {
+                self.shared.lose(error);
+                None
+            }
             Err(error) => {
                 self.shared.warn(path, &error);
                 None
             }
         }
+    }
+
+    /// Why the store is out of reach, if it is; said once.
+    pub(crate) fn take_loss(&self) -> Option<Error> {
+        self.shared.lock().loss.take()
     }
 
     /// What could not be read, each once.
@@ -117,11 +131,24 @@ impl Shared {
         self.lock().warnings.push(format!("parent snapshot {}: {path}: {error}", id.short()));
     }
 
+    fn lose(&self, error: Error) {
+        let mut state = self.lock();
+        if !state.lost {
+            state.lost = true;
+            state.loss = Some(error);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
     fn listing(&self, path: &[u8]) -> Result<Option<Listing>, Error> {
         let Some(index) = &self.index else { return Ok(None) };
         let Some(row) = index.find(path) else { return Ok(None) };
         let mut state = self.lock();
         loop {
+            if state.lost {
+                return Ok(None);
+            }
             if let Some(listing) = state.ready.remove(&row) {
                 state.ready_bytes -= listing.held_bytes();
                 state.done.insert(row);
@@ -152,7 +179,15 @@ impl Shared {
             let listing = stream.next();
             let mut state = self.lock();
             state.done.remove(&row);
-            if let Some(Ok(listing)) = listing {
+            if state.lost {
+                return;
+            }
+            if let Some(Err(error)) = listing {
+                if error.is_out_of_reach() {
+                    drop(state);
+                    return self.lose(error);
+                }
+            } else if let Some(Ok(listing)) = listing {
                 state.ready_bytes += listing.held_bytes();
                 if let Some(old) = state.ready.insert(row, listing) {
                     state.ready_bytes -= old.held_bytes();
@@ -167,14 +202,14 @@ impl Shared {
         let Some(index) = &self.index else { return };
         loop {
             let mut state = self.lock();
-            while !state.stopped && state.ready_bytes >= AHEAD_BYTES_MAX {
+            while !state.stopped && !state.lost && state.ready_bytes >= AHEAD_BYTES_MAX {
                 state = self.wait(state);
             }
             while state.ready.contains_key(&state.next_row) || state.done.contains(&state.next_row) {
                 state.next_row += 1;
             }
             let start = state.next_row;
-            if state.stopped || start >= index.len() {
+            if state.stopped || state.lost || start >= index.len() {
                 return;
             }
             let end = (start + 1..index.len().min(start + ROWS))

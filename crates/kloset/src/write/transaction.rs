@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use kloset_codec::codec::Scratch;
-use kloset_connector::{ConnectorError, ErrorKind, PutMode, StoreFile};
+use kloset_connector::{ConnectorError, PutMode, StoreFile};
 use kloset_format::packfile::BlobRecord;
 use kloset_format::state::StateWriter;
 use kloset_format::{LockId, Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
@@ -99,7 +99,13 @@ impl Transaction {
     pub(crate) fn begin(repository: &Arc<Repository>, snapshot: SnapshotId) -> Result<Self, Error> {
         repository.ensure_writable()?;
         let lock = StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?;
-        let listed = list_packfiles(repository)?;
+        let listed = match list_packfiles(repository) {
+            Ok(listed) => listed,
+            Err(error) => {
+                lock.give_up(&error);
+                return Err(error);
+            }
+        };
         let absent = repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect();
 
         let threads = repository.runtime.threads;
@@ -187,10 +193,17 @@ impl Transaction {
             None => StateId(snapshot.0),
             Some(_) => random_state(),
         };
-        self.shared.publish(&uploaded, name, &|writer| write_headers(writer, &uploaded.headers))?;
+        let published =
+            self.shared.publish(&uploaded, name, &|writer| write_headers(writer, &uploaded.headers));
         drop(uploaded);
         let written = self.written_bytes();
-        self.lock.release();
+        match published {
+            Ok(()) => self.lock.release(),
+            Err(error) => {
+                self.lock.give_up(&error);
+                return Err(error);
+            }
+        }
         Ok(written)
     }
 
@@ -259,13 +272,16 @@ impl Transaction {
         }
         let failure = self.flush().err();
         self.stop_uploaders();
-        if is_out_of_reach(cause) || failure.as_ref().is_some_and(is_out_of_reach) {
-            // Patience with the store has ended: asking it for more would only wait again.
-            self.lock.leave();
+        if let Some(lost) =
+            [Some(cause), failure.as_ref()].into_iter().flatten().find(|e| e.is_out_of_reach())
+        {
+            self.lock.give_up(lost);
             return;
         }
         let mut uploaded = guard(&self.shared.uploaded);
-        if !uploaded.unpublished.is_empty() {
+        // A state must not name a packfile that the store does not list.
+        let all_listed = !matches!(cause, Error::PackfileVanished(_));
+        if all_listed && !uploaded.unpublished.is_empty() {
             let _ = self.shared.checkpoint(&mut uploaded);
         }
         drop(uploaded);
@@ -440,14 +456,14 @@ impl Shared {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Fails with the first error of any upload, once; later callers hear a short form.
+    /// Fails with the first error of any upload.
     fn check_failure(&self) -> Result<(), Error> {
         if !self.failed.load(Ordering::Relaxed) {
             return Ok(());
         }
         Err(guard(&self.failure)
-            .take()
-            .unwrap_or_else(|| Error::Internal("an upload failed, see the first error".to_owned())))
+            .as_ref()
+            .map_or_else(|| Error::Internal("an upload failed without a reason".to_owned()), copy_of))
     }
 }
 
@@ -500,9 +516,18 @@ impl std::ops::DerefMut for BorrowedPacker {
     }
 }
 
-/// Whether the store cannot be reached any more.
-fn is_out_of_reach(error: &Error) -> bool {
-    matches!(error, Error::Storage(error) if matches!(error.kind, ErrorKind::Transient | ErrorKind::Unreachable))
+/// The same error for another thread: whichever is reported, it must name the cause.
+fn copy_of(error: &Error) -> Error {
+    let Error::Storage(error) = error else { return Error::Internal(error.to_string()) };
+    let mut copy =
+        ConnectorError::new(error.kind, error.operation, error.location.clone(), error.message.clone());
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        copy.message = format!("{}: {cause}", copy.message);
+        source = cause.source();
+    }
+    copy.hint.clone_from(&error.hint);
+    Error::Storage(copy)
 }
 
 fn list_packfiles(repository: &Repository) -> Result<HashSet<PackfileId>, Error> {

@@ -8,4 +8,7 @@ mod damage;
 mod faults;
 mod fixtures;
 mod memory;
+mod model;
 mod rig;
+mod round_trips;
+mod sync;

@@ -160,12 +160,18 @@ pub fn runtime(threads: usize) -> Runtime {
     Runtime::system(threads, "test".to_owned())
 }
 
-/// Opens without a cache, as another machine would.
-pub fn try_open(storage: impl Storage + 'static) -> Result<Arc<Repository>, OpenError> {
-    let options = OpenOptions::new(runtime(1), Arc::new(SilentMonitor));
+pub fn open_with(
+    storage: impl Storage + 'static,
+    options: OpenOptions,
+) -> Result<Arc<Repository>, OpenError> {
     let locked = LockedStore::probe(Arc::new(storage), options)?;
     let passphrase = locked.is_encrypted().then_some(PASSPHRASE);
     locked.unlock(passphrase).map(Arc::new).map_err(|(_, error)| error)
+}
+
+/// Opens without a cache, as another machine would.
+pub fn try_open(storage: impl Storage + 'static) -> Result<Arc<Repository>, OpenError> {
+    open_with(storage, OpenOptions::new(runtime(1), Arc::new(SilentMonitor)))
 }
 
 pub fn open(store: &MemoryStore) -> Arc<Repository> {
