@@ -6,6 +6,7 @@ pub mod memory_store;
 pub mod proxy;
 pub mod recording_store;
 pub mod scripted_sftp;
+pub mod soak;
 pub mod sshd;
 pub mod suites;
 pub mod tree;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use kloset_connector::{ConnectorError, ErrorKind};
 
+use super::leftovers::remove_new;
 use super::{Shared, copy_error};
 use crate::channel::Channel;
 
@@ -27,6 +28,10 @@ pub(crate) fn run(
         let before = left.len();
         let cause = match shared.pool.channels(&shared.pool.patience()) {
             Ok(channels) => {
+                // A new loss shows in the attempt as well.
+                if let Some(first) = channels.first() {
+                    let _ = remove_new(shared, first);
+                }
                 let lost = attempt(&channels, &left);
                 left = lost.items;
                 match lost.cause {

@@ -318,7 +318,10 @@ impl<'a> Writing<'a> {
         state.phase = Phase::Over;
         self.bytes -= state.bytes;
         match state.failure {
-            Some(error) if error.is_transient() => self.lost.note(index, error),
+            Some(error) if error.is_transient() => {
+                self.shared.leave_behind(state.temporary);
+                self.lost.note(index, error);
+            }
             Some(error) => {
                 let error = explain(self.shared, &state.channel, error, state.bytes as u64);
                 (self.report)(index, Err(error));

@@ -241,8 +241,12 @@ impl LargeFile {
     fn remove(&self) {
         self.close_lanes();
         let patience = self.shared.pool.patience();
-        if let Ok(channel) = self.shared.pool.channel(&patience) {
-            let _ = call(&channel, &Request::Remove { path: self.temporary.clone() }, &patience);
+        let removed =
+            self.shared.pool.channel(&patience).and_then(|channel| {
+                call(&channel, &Request::Remove { path: self.temporary.clone() }, &patience)
+            });
+        if !matches!(removed, Ok(Ok(_))) {
+            self.shared.leave_behind(self.temporary.clone());
         }
     }
 }

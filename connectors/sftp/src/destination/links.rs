@@ -114,7 +114,10 @@ fn make_nodes_once(
             && let Some(node) = nodes.remove(&index)
         {
             match node.failure {
-                Some(error) if error.is_transient() => lost.note(index, error),
+                Some(error) if error.is_transient() => {
+                    shared.leave_behind(node.temporary);
+                    lost.note(index, error);
+                }
                 Some(error) => report(index, Err(error)),
                 None => {
                     let kept = node.made.is_some() && node.present.as_ref() == Some(&node.target);
@@ -265,6 +268,7 @@ fn link_once(
     }
     let mailbox = Mailbox::new(shared.pool.patience());
     let mut due: BTreeMap<usize, (usize, Option<ConnectorError>, bool)> = BTreeMap::new();
+    let mut temporaries: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
     let mut lost = Lost::default();
     let channel_of = |index: usize| channels.get(index % channels.len().max(1));
     for &index in left {
@@ -310,6 +314,7 @@ fn link_once(
             *linked = true;
             *count = 3;
             let temporary = shared.temporary(&path);
+            temporaries.insert(index, temporary.clone());
             let request = Request::Hardlink { original, link: temporary.clone() };
             mailbox.send(channel, &request, (index, Step::Linked));
             let request = Request::PosixRename { from: temporary.clone(), to: path };
@@ -318,7 +323,12 @@ fn link_once(
             continue;
         }
         match due.remove(&index).and_then(|(_, failure, _)| failure) {
-            Some(error) if error.is_transient() => lost.note(index, error),
+            Some(error) if error.is_transient() => {
+                if let Some(temporary) = temporaries.remove(&index) {
+                    shared.leave_behind(temporary);
+                }
+                lost.note(index, error);
+            }
             Some(error) => report(index, Err(error)),
             None => report(index, Ok(Applied::default())),
         }
@@ -376,10 +386,25 @@ fn copy(
         return in_the_way("create", path, &present).map(drop);
     }
     let temporary = shared.temporary(path);
+    let result = copy_by_way_of(&temporary, original, path, &found, channel, patience);
+    if result.is_err() {
+        shared.leave_behind(temporary);
+    }
+    result
+}
+
+fn copy_by_way_of(
+    temporary: &[u8],
+    original: &[u8],
+    path: &[u8],
+    found: &Attributes,
+    channel: &Channel,
+    patience: &Patience,
+) -> Result<(), ConnectorError> {
     let from =
         Request::Open { path: original.to_vec(), flags: open::READ, attributes: Attributes::default() };
     let to = Request::Open {
-        path: temporary.clone(),
+        path: temporary.to_vec(),
         flags: open::WRITE | open::CREATE | open::EXCLUSIVE,
         attributes: Attributes::with_permissions(0o600),
     };
@@ -405,6 +430,6 @@ fn copy(
     channel.close(from);
     asked("close", path).done(call(channel, &Request::Close { handle: to }, patience)?)?;
     let _ = call(channel, &Request::Remove { path: path.to_vec() }, patience)?;
-    let rename = Request::Rename { from: temporary, to: path.to_vec() };
+    let rename = Request::Rename { from: temporary.to_vec(), to: path.to_vec() };
     asked("rename", path).done(call(channel, &rename, patience)?)
 }

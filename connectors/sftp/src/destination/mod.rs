@@ -10,6 +10,7 @@ mod directories;
 mod files;
 mod folders;
 mod large;
+mod leftovers;
 mod links;
 mod metadata;
 
@@ -26,8 +27,9 @@ use kloset_format::FileInfo;
 use kloset_format::path::{join, parent};
 
 use self::folders::Folders;
+use self::leftovers::Leftovers;
 use crate::answer::asked;
-use crate::mailbox::call;
+use crate::mailbox::{call, lock};
 use crate::packet::{Attributes, Request};
 use crate::pool::Pool;
 use crate::target::Target;
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) retrier: Retrier,
     pub(crate) root: Vec<u8>,
     pub(crate) folders: Mutex<Folders>,
+    pub(crate) leftovers: Mutex<Leftovers>,
     next_temporary: AtomicU64,
     secret: u64,
 }
@@ -51,6 +54,11 @@ impl Shared {
     /// The full path of something below the root.
     pub(crate) fn path(&self, relative: &[u8]) -> Vec<u8> {
         if relative.is_empty() { self.root.clone() } else { join(&self.root, relative) }
+    }
+
+    /// A connection was lost while this temporary file may have been there.
+    pub(crate) fn leave_behind(&self, temporary: Vec<u8>) {
+        lock(&self.leftovers).add(temporary);
     }
 
     /// A name beside `path` that nothing else has.
@@ -73,7 +81,8 @@ impl SftpDestination {
         let shared = Shared {
             pool: Pool::new(target, context.clone()),
             retrier: Retrier::new(context.clone()),
-            folders: Mutex::new(Folders::default()),
+            folders: Mutex::default(),
+            leftovers: Mutex::default(),
             root,
             next_temporary: AtomicU64::new(0),
             secret: crate::transport::random(),
@@ -160,7 +169,7 @@ impl Destination for SftpDestination {
 
     fn finish(&self) -> Result<(), ConnectorError> {
         // Every request was answered before it was reported; there is nothing like syncfs here.
-        Ok(())
+        leftovers::remove_all(&self.shared)
     }
 
     fn ping(&self, report: &mut dyn FnMut(&str, Result<(), ConnectorError>)) {
