@@ -110,6 +110,25 @@ impl<'a> Tree<'a> {
         node_read: &mut dyn FnMut(BlobId),
         visit: Visit<'_>,
     ) -> Result<(), Error> {
+        self.scan_entering(position, &mut |_| Ok(true), node_read, visit)
+    }
+
+    /// As [`Tree::scan`], leaving out nodes that `enter` does not want, with all that is below them.
+    pub(crate) fn scan_pruned(
+        &self,
+        enter: &mut dyn FnMut(BlobId) -> Result<bool, Error>,
+        visit: Visit<'_>,
+    ) -> Result<(), Error> {
+        self.scan_entering(&|_| Ordering::Equal, enter, &mut |_| {}, visit)
+    }
+
+    fn scan_entering(
+        &self,
+        position: Position<'_>,
+        enter: &mut dyn FnMut(BlobId) -> Result<bool, Error>,
+        node_read: &mut dyn FnMut(BlobId),
+        visit: Visit<'_>,
+    ) -> Result<(), Error> {
         let mut level = vec![self.record.root];
         let mut seen = HashSet::new();
         let mut last_key: Option<Vec<u8>> = None;
@@ -122,7 +141,13 @@ impl<'a> Tree<'a> {
                 if let Some(&again) = batch.iter().find(|&&mac| !seen.insert(mac)) {
                     return Err(self.damaged_node(again, "the tree holds this node twice"));
                 }
-                for (mac, node) in batch.iter().zip(self.nodes(batch)) {
+                let mut entered = Vec::with_capacity(batch.len());
+                for &mac in batch {
+                    if enter(BlobId::new(self.node_type, mac))? {
+                        entered.push(mac);
+                    }
+                }
+                for (mac, node) in entered.iter().zip(self.nodes(&entered)) {
                     let node = node?;
                     node_read(BlobId::new(self.node_type, *mac));
                     if node.is_leaf() {

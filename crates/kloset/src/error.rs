@@ -94,6 +94,24 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A snapshot cannot be read whole, so nobody knows what can be deleted.
+    #[error("snapshot {snapshot} cannot be read whole, nothing was deleted: remove it or bring back what is missing", snapshot = snapshot.short())]
+    SnapshotBlocks {
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// What cannot be read.
+        #[source]
+        cause: Box<Error>,
+    },
+    /// States are missing, so nobody knows what can be deleted.
+    #[error("the states are not complete, nothing was deleted: {0}")]
+    StatesIncomplete(String),
+    /// Another client has written while maintenance was at work.
+    #[error("the store was written to by another client, nothing was deleted: try again")]
+    WrittenMeanwhile,
+    /// The lock could not be kept.
+    #[error("the lock could not be refreshed, nothing more was deleted")]
+    LockLost,
     /// No snapshot has this prefix.
     #[error("no snapshot has prefix: {0}")]
     SnapshotUnknown(String),
@@ -175,6 +193,8 @@ impl Error {
                 | Self::BlobDamaged { .. }
                 | Self::PackfileDamaged { .. }
                 | Self::SnapshotDamaged { .. }
+                | Self::SnapshotBlocks { .. }
+                | Self::StatesIncomplete(_)
                 | Self::Open(OpenError::DamagedConfig { .. } | OpenError::DamagedState { .. })
         )
     }

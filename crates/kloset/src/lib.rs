@@ -9,6 +9,7 @@ mod btree;
 pub mod check;
 pub mod error;
 pub mod exclude;
+pub mod maintenance;
 pub mod monitor;
 pub mod remove;
 pub mod repository;

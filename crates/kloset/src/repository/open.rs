@@ -8,15 +8,15 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use kloset_codec::codec::Scratch;
 use kloset_codec::hash::{config_trailer, same_mac};
-use kloset_connector::{ConnectorError, ErrorKind, RangeRequest, Storage, StoreFile};
+use kloset_connector::{ConnectorError, ErrorKind, Listed, RangeRequest, Storage, StoreFile};
 use kloset_format::config::{Config, RepositoryId};
 use kloset_format::envelope::{self, EnvelopeError};
-use kloset_format::{ResourceType, StateId, Version};
+use kloset_format::{PackfileId, ResourceType, StateId, Version};
 
 use super::keys::{self, Machinery};
 use super::memory::{Acceptance, StoreMemory};
 use crate::state::local::StateCache;
-use crate::state::{self, LoadedState};
+use crate::state::{self, LoadedState, View};
 use crate::{Event, Monitor, OpenError, Repository, Runtime};
 
 /// Decoded size of one state at most, whatever its encoded size: 10 million entries and more.
@@ -173,15 +173,44 @@ impl LockedStore {
 impl Repository {
     /// Opens the same store again with the same key: sees what was added meanwhile.
     pub fn refresh(&self) -> Result<Self, OpenError> {
-        let machinery = Machinery {
+        let machinery = self.machinery();
+        let cache = self.state_cache();
+        let raw = fetch_states(self.storage.as_ref(), cache.as_ref()).map_err(OpenError::Storage)?;
+        self.merged(raw, cache.as_ref(), machinery, View::Live)
+    }
+
+    /// As [`Repository::refresh`], with everything that is marked for deletion; also the packfiles in
+    /// the store, listed after the states.
+    pub(crate) fn refresh_whole(&self) -> Result<(Self, Vec<Listed>), OpenError> {
+        let machinery = self.machinery();
+        let cache = self.state_cache();
+        let raw = fetch_states(self.storage.as_ref(), cache.as_ref()).map_err(OpenError::Storage)?;
+        let listed = self.storage.list(StoreFile::Packfile).map_err(OpenError::Storage)?;
+        let names = listed.iter().map(|file| PackfileId(file.name)).collect();
+        let view = View::Everything { listed: &names };
+        Ok((self.merged(raw, cache.as_ref(), machinery, view)?, listed))
+    }
+
+    fn machinery(&self) -> Machinery {
+        Machinery {
             key: self.key.clone(),
             codec: Arc::clone(&self.codec),
             chunker: Arc::clone(&self.chunker),
-        };
-        let cache = self.cache.as_ref().and_then(|folder| StateCache::open(folder.join("states")));
-        let raw = fetch_states(self.storage.as_ref(), cache.as_ref()).map_err(OpenError::Storage)?;
-        let index =
-            merge_states(raw, self.storage.as_ref(), cache.as_ref(), self.monitor.as_ref(), &machinery)?;
+        }
+    }
+
+    fn state_cache(&self) -> Option<StateCache> {
+        self.cache.as_ref().and_then(|folder| StateCache::open(folder.join("states")))
+    }
+
+    fn merged(
+        &self,
+        raw: RawStates,
+        cache: Option<&StateCache>,
+        machinery: Machinery,
+        view: View<'_>,
+    ) -> Result<Self, OpenError> {
+        let index = merge_states(raw, self.storage.as_ref(), cache, self.monitor.as_ref(), &machinery, view)?;
         Ok(Self {
             storage: Arc::clone(&self.storage),
             config: self.config.clone(),
@@ -308,7 +337,7 @@ fn collect_states(
         Err(_) => fetch_states(storage, None).map_err(OpenError::Storage)?,
     };
     let cache = state_cache(options, config);
-    merge_states(raw, storage, cache.as_ref(), options.monitor.as_ref(), machinery)
+    merge_states(raw, storage, cache.as_ref(), options.monitor.as_ref(), machinery, View::Live)
 }
 
 fn merge_states(
@@ -317,6 +346,7 @@ fn merge_states(
     cache: Option<&StateCache>,
     monitor: &dyn Monitor,
     machinery: &Machinery,
+    view: View<'_>,
 ) -> Result<crate::state::Index, OpenError> {
     let mut loaded = Vec::with_capacity(raw.files.len());
     let mut scratch = Scratch::new();
@@ -342,7 +372,7 @@ fn merge_states(
         };
         loaded.push(state);
     }
-    state::build(loaded)
+    state::build(loaded, view)
 }
 
 /// Bytes that do not match their checksum may have been damaged on the way: they are fetched anew

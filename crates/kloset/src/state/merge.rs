@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use kloset_format::state::{StateEntry, StateReader};
 use kloset_format::{DecodeError, Mac, PackfileId, ResourceType, StateId, Version};
 
-use super::{Index, Place};
+use super::{Held, Index, Place};
 use crate::{BlobId, OpenError};
 
 /// Entry type numbers that a delete entry can aim at.
@@ -31,12 +31,47 @@ struct Marks {
     packfiles: Vec<PackfileId>,
     deleted_packfiles: HashSet<PackfileId>,
     deleted_locations: HashSet<(BlobId, PackfileId)>,
-    coloured: HashSet<BlobId>,
+    /// When each was marked first.
+    coloured: HashMap<BlobId, i64>,
+    /// States that packfile entries name.
+    named_states: HashSet<StateId>,
     locations: usize,
 }
 
+/// How much of the states an index shows.
+#[derive(Clone, Copy)]
+pub(crate) enum View<'a> {
+    /// What counts: nothing that is marked for deletion.
+    Live,
+    /// Marked packfiles, too, for maintenance. Of several copies of a blob the one in a packfile that
+    /// is `listed` counts, and before all the one in a packfile that is not marked.
+    Everything {
+        /// Packfiles in the store.
+        listed: &'a HashSet<PackfileId>,
+    },
+}
+
+impl View<'_> {
+    /// How little the copies of blobs in a packfile count.
+    fn rank(self, packfile: PackfileId, is_coloured: bool) -> Rank {
+        match self {
+            Self::Everything { listed } if !listed.contains(&packfile) => Rank::Absent,
+            _ if is_coloured => Rank::Coloured,
+            _ => Rank::Live,
+        }
+    }
+}
+
+/// Copies of lower rank are preferred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Live,
+    Coloured,
+    Absent,
+}
+
 /// Builds the index of a store from all of its states.
-pub(crate) fn build(states: Vec<LoadedState>) -> Result<Index, OpenError> {
+pub(crate) fn build(states: Vec<LoadedState>, view: View<'_>) -> Result<Index, OpenError> {
     let order = application_order(&states)?;
     let mut marks = Marks::default();
     for &at in &order {
@@ -46,23 +81,30 @@ pub(crate) fn build(states: Vec<LoadedState>) -> Result<Index, OpenError> {
     let mut index = Index { states: order.iter().map(|&at| states[at].id).collect(), ..Index::default() };
     index.missing_parents = missing_parents(&states)?;
     let mut positions: HashMap<PackfileId, u32> = HashMap::with_capacity(marks.packfiles.len());
+    let mut ranks = Vec::with_capacity(marks.packfiles.len());
     for packfile in marks.packfiles {
-        let hidden = BlobId::new(ResourceType::PACKFILE, Mac(packfile.0));
+        let is_coloured = marks.coloured.contains_key(&BlobId::new(ResourceType::PACKFILE, Mac(packfile.0)));
         if marks.deleted_packfiles.contains(&packfile)
-            || marks.coloured.contains(&hidden)
+            || (is_coloured && matches!(view, View::Live))
             || positions.contains_key(&packfile)
         {
             continue;
         }
         positions.insert(packfile, index.packfiles.len() as u32);
         index.packfiles.push(packfile);
+        ranks.push(view.rank(packfile, is_coloured));
     }
-    index.removed_snapshots = marks
-        .coloured
-        .iter()
-        .filter(|blob| blob.resource == ResourceType::SNAPSHOT)
-        .map(|blob| blob.mac)
-        .collect();
+    for (blob, when_ns) in marks.coloured {
+        match blob.resource {
+            ResourceType::SNAPSHOT => _ = index.removed_snapshots.insert(blob.mac),
+            ResourceType::PACKFILE => _ = index.coloured.insert(PackfileId(blob.mac.0), when_ns),
+            _ => {}
+        }
+    }
+    index.deleted_packfiles = marks.deleted_packfiles;
+    let known: HashSet<StateId> = index.states.iter().copied().collect();
+    index.missing_states = marks.named_states.into_iter().filter(|state| !known.contains(state)).collect();
+    index.held = vec![Held::default(); index.packfiles.len()];
 
     index.places.reserve(marks.locations);
     for &at in &order {
@@ -81,12 +123,15 @@ pub(crate) fn build(states: Vec<LoadedState>) -> Result<Index, OpenError> {
             {
                 continue;
             }
+            let held = &mut index.held[position as usize];
+            held.blobs += 1;
+            held.bytes = held.bytes.saturating_add(u64::from(length));
             // A blob is stored again only where its packfile was missing or its place not known: the
             // newest copy is the one to rely on. In one packfile the first place holds.
             let place = Place { offset, packfile: position, length };
-            let newest = index.places.entry(blob).or_insert(place);
-            if newest.packfile != position {
-                *newest = place;
+            let best = index.places.entry(blob).or_insert(place);
+            if best.packfile != position && ranks[position as usize] <= ranks[best.packfile as usize] {
+                *best = place;
             }
         }
     }
@@ -110,10 +155,13 @@ fn collect_marks(state: &LoadedState, marks: &mut Marks) -> Result<(), OpenError
     for entry in reader(state)? {
         match entry.map_err(|error| damaged(state.id, error))? {
             StateEntry::Location { .. } => marks.locations += 1,
-            StateEntry::Coloured { resource, mac, .. } => {
-                marks.coloured.insert(BlobId::new(resource, mac));
+            StateEntry::Coloured { resource, mac, when_ns } => {
+                marks.coloured.entry(BlobId::new(resource, mac)).or_insert(when_ns);
             }
-            StateEntry::Packfile { packfile, .. } => marks.packfiles.push(packfile),
+            StateEntry::Packfile { packfile, state, .. } => {
+                marks.packfiles.push(packfile);
+                marks.named_states.insert(state);
+            }
             StateEntry::Configuration { .. } => {}
             StateEntry::Delete { entry_type, resource, mac, packfile } => match entry_type {
                 AIMS_AT_LOCATION => {

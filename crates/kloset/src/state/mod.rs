@@ -7,7 +7,7 @@
 pub(crate) mod local;
 mod merge;
 
-pub(crate) use merge::{LoadedState, build};
+pub(crate) use merge::{LoadedState, View, build};
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -27,6 +27,21 @@ pub(crate) struct Index {
     removed_snapshots: HashSet<Mac>,
     /// Named as parents, but not among the states.
     missing_parents: HashSet<StateId>,
+    /// Named by packfile entries, but not among the states.
+    missing_states: HashSet<StateId>,
+    /// Packfiles marked for deletion, with the time of the mark; some are in no state.
+    coloured: HashMap<PackfileId, i64>,
+    deleted_packfiles: HashSet<PackfileId>,
+    /// What each of the packfiles holds.
+    held: Vec<Held>,
+}
+
+/// Blobs of one packfile that states tell of, padding left out.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Held {
+    pub(crate) blobs: u64,
+    /// Encoded.
+    pub(crate) bytes: u64,
 }
 
 /// A blob's place, with the packfile as a position in [`Index::packfiles`]: 16 bytes instead of 44.
@@ -84,6 +99,31 @@ impl Index {
     /// States that others name as their parents and that are not there.
     pub(crate) fn missing_parents(&self) -> &HashSet<StateId> {
         &self.missing_parents
+    }
+
+    /// States that packfile entries name and that are not there.
+    pub(crate) fn missing_states(&self) -> &HashSet<StateId> {
+        &self.missing_states
+    }
+
+    /// Packfiles marked for deletion, with the time of the mark in nanoseconds since 1970.
+    pub(crate) fn coloured(&self) -> &HashMap<PackfileId, i64> {
+        &self.coloured
+    }
+
+    /// Packfiles that were taken back for good.
+    pub(crate) fn deleted_packfiles(&self) -> &HashSet<PackfileId> {
+        &self.deleted_packfiles
+    }
+
+    /// What each packfile of [`Index::packfile_list`] holds.
+    pub(crate) fn held(&self) -> &[Held] {
+        &self.held
+    }
+
+    /// Every blob with its place.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (BlobId, Place)> + '_ {
+        self.places.iter().map(|(blob, place)| (*blob, *place))
     }
 
     /// The state that a new one names as its parent: the newest applied one.

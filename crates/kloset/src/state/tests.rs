@@ -3,8 +3,12 @@
 use kloset_format::state::StateWriter;
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
 
-use super::{LoadedState, build};
+use super::{Index, LoadedState, View};
 use crate::BlobId;
+
+fn build(states: Vec<LoadedState>) -> Result<Index, crate::OpenError> {
+    super::build(states, View::Live)
+}
 
 fn mac(byte: u8) -> Mac {
     Mac([byte; 32])
@@ -74,6 +78,31 @@ fn the_newest_copy_of_a_blob_is_the_one_that_counts() {
     let copies = [with_snapshot(1, 0, 1, 9, 8), with_snapshot(2, 1, 2, 9, 7)];
     let [old, new] = copies;
     assert_eq!(build(vec![new, old]).unwrap().find(blob).unwrap().packfile, pack(7));
+}
+
+#[test]
+fn the_whole_view_shows_marked_packfiles_and_prefers_copies_that_are_there() {
+    let blob = BlobId::new(ResourceType::SNAPSHOT, mac(9));
+    let colour = || state(3, 2, 3, |writer| writer.coloured(ResourceType::PACKFILE, &mac(7), 5));
+    let states = || vec![with_snapshot(1, 0, 1, 9, 8), with_snapshot(2, 1, 2, 9, 7), colour()];
+    let found = |listed: &[u8]| {
+        let listed = listed.iter().map(|&byte| pack(byte)).collect();
+        let index = super::build(states(), View::Everything { listed: &listed }).unwrap();
+        assert_eq!(index.packfile_list().len(), 2);
+        assert_eq!(index.coloured().get(&pack(7)), Some(&5));
+        assert!(index.held().iter().all(|held| (held.blobs, held.bytes) == (1, 9)));
+        index.find(blob).unwrap().packfile
+    };
+    assert_eq!(found(&[7, 8]), pack(8));
+    assert_eq!(found(&[7]), pack(7));
+    assert_eq!(found(&[8]), pack(8));
+}
+
+#[test]
+fn states_that_packfiles_name_and_that_are_gone_are_known() {
+    let strange = state(1, 0, 1, |writer| writer.packfile(&pack(8), &StateId([6; 32]), 1));
+    assert!(build(vec![strange]).unwrap().missing_states().contains(&StateId([6; 32])));
+    assert!(build(vec![with_snapshot(1, 0, 1, 9, 8)]).unwrap().missing_states().is_empty());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use kloset_format::{Mac, ResourceType, SnapshotId};
 
 use self::contents::Translations;
 use crate::backup::random_snapshot;
-use crate::write::{Revived, Transaction};
+use crate::write::Transaction;
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 
 /// Snapshots that are copied are published together, so that each does not cost packfiles of its
@@ -237,6 +237,7 @@ impl Run<'_> {
             return Ok(());
         }
         let waiting = std::mem::take(&mut self.waiting);
+        // Removed from the target before: the old header goes, the mark is taken back.
         let mut revived = Vec::new();
         {
             let mut packer = self.transaction.packer();
@@ -244,12 +245,19 @@ impl Run<'_> {
                 packer.store_header(done.snapshot, header).map_err(Fault::Target)?;
                 if self.target.index.was_removed(done.snapshot) {
                     let header = BlobId::new(ResourceType::SNAPSHOT, Mac(done.snapshot.0));
-                    let old_header = self.target.locate(header).map(|place| place.packfile);
-                    revived.push(Revived { snapshot: done.snapshot, old_header });
+                    revived.push((header, self.target.locate(header)));
                 }
             }
         }
-        self.transaction.publish_snapshots(&revived).map_err(Fault::Target)?;
+        let published = self.transaction.publish_all(&|writer| {
+            for (header, old) in &revived {
+                if let Some(old) = old {
+                    writer.delete_location(header.resource, &header.mac, &old.packfile);
+                }
+                writer.delete_coloured(header.resource, &header.mac);
+            }
+        });
+        published.map_err(Fault::Target)?;
         self.published_bytes = self.transaction.written_bytes();
         self.published = Instant::now();
         for Waiting { done, .. } in &waiting {

@@ -44,6 +44,11 @@ impl DirectoryIndex {
         Self { rows: vec![(directory.into(), object)] }
     }
 
+    /// An index of some directories, in this order.
+    pub(crate) fn of_rows(rows: Vec<(Box<[u8]>, Mac)>) -> Self {
+        Self { rows }
+    }
+
     /// Number of directories.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()

@@ -24,7 +24,7 @@ use crate::{BlobId, Error, Snapshot};
 
 pub(crate) use content::OBJECTS_PER_BATCH;
 pub(crate) use content::read_chunks;
-pub(crate) use listing::{DirectoryIndex, children_from_tree};
+pub(crate) use listing::{DirectoryIndex, FrameReader, ListingStream, children_from_tree};
 pub use parent::{ParentEntry, ParentTree};
 pub(crate) use walk::{Step, walk_steps};
 

@@ -50,6 +50,17 @@ impl Packer {
         self.store_as(stream, ResourceType::CHUNK, mac, plain)
     }
 
+    /// Stores a blob once more, in a packfile that is being filled now.
+    pub(crate) fn store_again(
+        &mut self,
+        stream: Stream,
+        resource: ResourceType,
+        mac: Mac,
+        plain: &[u8],
+    ) -> Result<(), Error> {
+        self.pack(stream, resource, mac, plain)
+    }
+
     /// Stores a metadata blob unless the store has it; returns its name.
     pub(crate) fn store(&mut self, resource: ResourceType, plain: &[u8]) -> Result<Mac, Error> {
         let mac = self.shared.repository.key.mac(plain);

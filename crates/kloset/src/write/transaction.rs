@@ -12,7 +12,7 @@ use kloset_codec::codec::Scratch;
 use kloset_connector::{ConnectorError, PutMode, StoreFile};
 use kloset_format::packfile::BlobRecord;
 use kloset_format::state::StateWriter;
-use kloset_format::{LockId, Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
+use kloset_format::{LockId, PackfileId, ResourceType, SnapshotId, StateId, Version};
 use rand::RngCore;
 
 use super::builder::PackfileBuilder;
@@ -27,6 +27,9 @@ const CLAIM_SHARDS: usize = 64;
 /// Memory for packfiles being filled, all threads together. Three times as much again may wait, be
 /// uploaded or be kept for reuse, which leaves a backup well below the 512 MiB it may use.
 const FILLING_BYTES_MAX: u64 = 64 << 20;
+/// CONFIG's largest packfile size of a store that is one file: it holds one packfile and one state,
+/// so nothing is sealed or published before the end.
+const ONE_PACKFILE: u64 = u64::MAX;
 /// A checkpoint is published when this much was uploaded since the last one,
 const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
 /// or this much time has passed, whichever comes first.
@@ -61,7 +64,7 @@ struct Uploaded {
     headers: Vec<(PackfileId, BlobRecord)>,
     since: Instant,
     all: Vec<PackfileId>,
-    /// The last checkpoint of this transaction.
+    /// The last state of this transaction, or the one that it comes after.
     checkpoint: Option<StateId>,
 }
 
@@ -71,15 +74,7 @@ pub(crate) struct Transaction {
     pool: Arc<PackerPool>,
     filled: Receiver<PackfileBuilder>,
     uploaders: Vec<JoinHandle<()>>,
-    lock: StoreLock,
-}
-
-/// A snapshot that comes back although it was removed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Revived {
-    pub(crate) snapshot: SnapshotId,
-    /// The packfile that holds its old header, if any.
-    pub(crate) old_header: Option<PackfileId>,
+    lock: Arc<StoreLock>,
 }
 
 /// As many packers as there are cores: threads borrow one for a file or a chunk.
@@ -99,10 +94,22 @@ impl Transaction {
     pub(crate) fn begin(repository: &Arc<Repository>, snapshot: SnapshotId) -> Result<Self, Error> {
         repository.ensure_writable()?;
         let lock = StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?;
+        Self::begin_under(repository, Arc::new(lock), None)
+    }
+
+    /// As [`Transaction::begin`], under a lock that the caller holds and after a state that the caller
+    /// has published.
+    pub(crate) fn begin_under(
+        repository: &Arc<Repository>,
+        lock: Arc<StoreLock>,
+        after: Option<StateId>,
+    ) -> Result<Self, Error> {
         let listed = match list_packfiles(repository) {
             Ok(listed) => listed,
             Err(error) => {
-                lock.give_up(&error);
+                if let Some(lock) = Arc::into_inner(lock) {
+                    lock.give_up(&error);
+                }
                 return Err(error);
             }
         };
@@ -113,7 +120,10 @@ impl Transaction {
         let configured = repository.config.packfile.max;
         let shared = Arc::new(Shared {
             repository: Arc::clone(repository),
-            seal_above_bytes: configured.min(FILLING_BYTES_MAX / threads as u64),
+            seal_above_bytes: match configured {
+                ONE_PACKFILE => ONE_PACKFILE,
+                _ => configured.min(FILLING_BYTES_MAX / threads as u64),
+            },
             claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
             absent,
             queue,
@@ -125,7 +135,7 @@ impl Transaction {
                 headers: Vec::new(),
                 since: Instant::now(),
                 all: Vec::new(),
-                checkpoint: None,
+                checkpoint: after,
             }),
             written_bytes: AtomicU64::new(0),
             spare: Mutex::new(None),
@@ -198,29 +208,23 @@ impl Transaction {
         drop(uploaded);
         let written = self.written_bytes();
         match published {
-            Ok(()) => self.lock.release(),
+            Ok(()) => self.release(),
             Err(error) => {
-                self.lock.give_up(&error);
+                self.give_lock_up(&error);
                 return Err(error);
             }
         }
         Ok(written)
     }
 
-    /// Publishes everything stored so far, headers of snapshots included, in the order of a commit;
-    /// the transaction goes on. No packer may be borrowed.
-    pub(crate) fn publish_snapshots(&mut self, revived: &[Revived]) -> Result<(), Error> {
+    /// Publishes everything stored so far, headers of snapshots included, in the order of a commit,
+    /// with what `first` writes before it; the transaction goes on. No packer may be borrowed.
+    pub(crate) fn publish_all(&mut self, first: &dyn Fn(&mut StateWriter)) -> Result<(), Error> {
         self.confirm()?;
         let mut uploaded = guard(&self.shared.uploaded);
         let name = random_state();
         self.shared.publish(&uploaded, name, &|writer| {
-            for one in revived {
-                let id = Mac(one.snapshot.0);
-                if let Some(packfile) = &one.old_header {
-                    writer.delete_location(ResourceType::SNAPSHOT, &id, packfile);
-                }
-                writer.delete_coloured(ResourceType::SNAPSHOT, &id);
-            }
+            first(writer);
             write_headers(writer, &uploaded.headers);
         })?;
         uploaded.headers.clear();
@@ -242,8 +246,21 @@ impl Transaction {
         }
         drop(uploaded);
         let written = self.written_bytes();
-        self.lock.release();
+        self.release();
         Ok(written)
+    }
+
+    /// Gives the lock back, unless somebody else still holds it.
+    fn release(self) {
+        if let Some(lock) = Arc::into_inner(self.lock) {
+            lock.release();
+        }
+    }
+
+    fn give_lock_up(self, cause: &Error) {
+        if let Some(lock) = Arc::into_inner(self.lock) {
+            lock.give_up(cause);
+        }
     }
 
     /// Bytes of packfiles uploaded so far.
@@ -275,7 +292,7 @@ impl Transaction {
         if let Some(lost) =
             [Some(cause), failure.as_ref()].into_iter().flatten().find(|e| e.is_out_of_reach())
         {
-            self.lock.give_up(lost);
+            self.give_lock_up(lost);
             return;
         }
         let mut uploaded = guard(&self.shared.uploaded);
@@ -285,7 +302,7 @@ impl Transaction {
             let _ = self.shared.checkpoint(&mut uploaded);
         }
         drop(uploaded);
-        self.lock.release();
+        self.release();
     }
 
     /// Seals every unfinished packfile, joining small ones, and waits for all uploads.
@@ -296,6 +313,9 @@ impl Transaction {
             let (more_content, more_metadata) = packer.into_parts();
             self.join_or_upload(&mut content, more_content)?;
             self.join_or_upload(&mut metadata, more_metadata)?;
+        }
+        if self.shared.seal_above_bytes == ONE_PACKFILE {
+            content.absorb(std::mem::replace(&mut metadata, PackfileBuilder::new()));
         }
         self.shared.upload(content)?;
         self.shared.upload(metadata)?;
@@ -412,9 +432,9 @@ impl Shared {
         uploaded.headers.extend(headers.map(|record| (sealed.id, record)));
         uploaded.unpublished.push((sealed.id, records, now()));
         uploaded.unpublished_bytes += bytes;
-        if uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
-            || uploaded.since.elapsed() >= CHECKPOINT_EVERY
-        {
+        let due = uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
+            || uploaded.since.elapsed() >= CHECKPOINT_EVERY;
+        if due && self.seal_above_bytes != ONE_PACKFILE {
             self.checkpoint(&mut uploaded)?;
         }
         Ok(())
@@ -535,7 +555,7 @@ fn list_packfiles(repository: &Repository) -> Result<HashSet<PackfileId>, Error>
     Ok(listed.into_iter().map(|item| PackfileId(item.name)).collect())
 }
 
-fn random_state() -> StateId {
+pub(crate) fn random_state() -> StateId {
     let mut name = [0u8; 32];
     Scratch::new().rng().fill_bytes(&mut name);
     StateId(name)

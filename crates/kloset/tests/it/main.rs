@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod faults;
 mod fixtures;
+mod maintenance;
 mod memory;
 mod model;
 mod rig;

@@ -1,0 +1,329 @@
+//! What live snapshots reach: the packfiles that hold it, and on demand every blob.
+//!
+//! Snapshots share most of their trees. What was met once, under the same role, is not entered again,
+//! so that a snapshot costs what is new in it. Memory is one compact name a tree node, entry, listing
+//! and object.
+//!
+//! Everything must be there and must be readable: the first thing that is not ends the run.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kloset_format::entry::Entry;
+use kloset_format::header::{Index, SourceRecord};
+use kloset_format::xattr::XattrEntry;
+use kloset_format::{KeyOrder, Mac, ResourceType, SnapshotId};
+
+use crate::vfs::{DirectoryIndex, FrameReader, ListingStream, OBJECTS_PER_BATCH};
+use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
+
+/// What was met: how it was met, and the start of its name. Two of 2^40 names share their first 12
+/// bytes with a chance below one in 2^17.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Met([u8; 13]);
+
+impl Met {
+    fn new(role: u8, mac: Mac) -> Self {
+        Self(std::array::from_fn(|at| match at.checked_sub(1) {
+            None => role,
+            Some(at) => mac.0.get(at).copied().unwrap_or_default(),
+        }))
+    }
+}
+
+/// How a blob was met. The same blob can have several roles, and each leads elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    FileNode = 1,
+    ErrorNode,
+    XattrNode,
+    ContentTypeNode,
+    ListingNode,
+    SummaryNode,
+    Entry,
+    Xattr,
+    Listing,
+    Content,
+}
+
+/// Whether every blob that is reached is remembered, or only packfiles.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Detail {
+    Packfiles,
+    Blobs,
+}
+
+/// What was reached.
+pub(super) struct Reached {
+    /// By position in the index.
+    pub(super) packfiles: Vec<bool>,
+    blobs: Option<HashSet<Met>>,
+}
+
+impl Reached {
+    /// Whether a blob was reached; false for all unless blobs were asked for.
+    pub(super) fn has(&self, blob: BlobId) -> bool {
+        self.blobs.as_ref().is_some_and(|blobs| blobs.contains(&Met::new(blob.resource.0, blob.mac)))
+    }
+}
+
+/// Walks every snapshot of a repository that shows marked packfiles, too.
+pub(super) fn reach(
+    repository: &Arc<Repository>,
+    listed: &HashSet<[u8; 32]>,
+    detail: Detail,
+    monitor: &dyn Monitor,
+) -> Result<Reached, Error> {
+    let packfiles = repository.index.packfile_list();
+    let mut walk = Walk {
+        repository,
+        present: packfiles.iter().map(|packfile| listed.contains(&packfile.0)).collect(),
+        met: HashSet::new(),
+        unstored: 0,
+        reached: Reached {
+            packfiles: vec![false; packfiles.len()],
+            blobs: (detail == Detail::Blobs).then(HashSet::new),
+        },
+    };
+    let mut ids = repository.snapshots();
+    ids.sort_unstable();
+    monitor.event(Event::Expected { entries: ids.len() as u64, bytes: 0, complete: true });
+    for batch in ids.chunks(OBJECTS_PER_BATCH) {
+        for (&id, snapshot) in batch.iter().zip(Snapshot::open_many(repository, batch)) {
+            let walked = snapshot.and_then(|snapshot| walk.snapshot(&snapshot));
+            walked.map_err(|error| blocked(id, error))?;
+            monitor.event(Event::Progress { entries: 1, bytes: 0 });
+        }
+    }
+    if walk.unstored > 0 {
+        let text =
+            format!("{} entries are not stored by themselves; their listings have them", walk.unstored);
+        monitor.event(Event::Warning(&text));
+    }
+    Ok(walk.reached)
+}
+
+/// Names the snapshot that stands in the way, unless the store as a whole does.
+fn blocked(snapshot: SnapshotId, error: Error) -> Error {
+    match error {
+        Error::Interrupted | Error::Internal(_) => error,
+        error if error.is_out_of_reach() => error,
+        error => Error::SnapshotBlocks { snapshot, cause: Box::new(error) },
+    }
+}
+
+struct Walk<'a> {
+    repository: &'a Arc<Repository>,
+    /// By position in the index: whether the packfile is in the store.
+    present: Vec<bool>,
+    met: HashSet<Met>,
+    /// Entries that only a listing has.
+    unstored: u64,
+    reached: Reached,
+}
+
+impl Walk<'_> {
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.repository.runtime().proceed()?;
+        let id = Mac(snapshot.id().0);
+        self.reach(BlobId::new(ResourceType::SNAPSHOT, id))?;
+        let signature = BlobId::new(ResourceType::SIGNATURE, id);
+        if self.repository.locate(signature).is_some() {
+            self.reach(signature)?;
+        }
+        snapshot.header().sources.iter().try_for_each(|source| self.source(snapshot, source))
+    }
+
+    fn source(&mut self, snapshot: &Snapshot, source: &SourceRecord) -> Result<(), Error> {
+        // Listings first: they hold the entries of the file tree, which need not be read then.
+        for index in &source.indexes {
+            self.index(snapshot, index)?;
+        }
+        let roots = source.roots;
+        let errors = self.tree(snapshot, ResourceType::ERROR_BTREE, roots.errors, Role::ErrorNode)?;
+        for (_, mac) in errors {
+            self.reach(BlobId::new(ResourceType::ERROR_ENTRY, mac))?;
+        }
+        let attributes = self.tree(snapshot, ResourceType::XATTR_BTREE, roots.xattrs, Role::XattrNode)?;
+        self.attributes(snapshot, &attributes)?;
+        let entries = self.tree(snapshot, ResourceType::VFS_BTREE, roots.root, Role::FileNode)?;
+        self.entries(snapshot, &entries)
+    }
+
+    fn index(&mut self, snapshot: &Snapshot, index: &Index) -> Result<(), Error> {
+        let role = match index.name.as_bytes() {
+            name if name == Index::CONTENT_TYPE.as_bytes() => Role::ContentTypeNode,
+            name if name == Index::DIRPACK.as_bytes() => Role::ListingNode,
+            name if name == Index::SUMMARY.as_bytes() => Role::SummaryNode,
+            _ => {
+                let name = index.name.escape_ascii().to_string();
+                return Err(snapshot.damaged(format!("nobody knows what its index \"{name}\" holds")));
+            }
+        };
+        if index.kind != *Index::BTREE {
+            return Err(snapshot.damaged("an index of it is not a tree"));
+        }
+        let values = self.tree(snapshot, ResourceType::BTREE_ROOT, index.value, role)?;
+        match role {
+            Role::ListingNode => self.listings(snapshot, values),
+            Role::SummaryNode => values
+                .iter()
+                .try_for_each(|(_, mac)| self.reach(BlobId::new(ResourceType::VFS_SUMMARY, *mac))),
+            _ => values.iter().try_for_each(|(_, mac)| self.entry_if_stored(*mac)),
+        }
+    }
+
+    /// Reaches the nodes of a tree that were not met; returns keys and values of the new leaves.
+    fn tree(
+        &mut self,
+        snapshot: &Snapshot,
+        record_type: ResourceType,
+        record: Mac,
+        role: Role,
+    ) -> Result<Vec<(Box<[u8]>, Mac)>, Error> {
+        self.reach(BlobId::new(record_type, record))?;
+        let order = if record_type == ResourceType::VFS_BTREE { KeyOrder::Tree } else { KeyOrder::Bytes };
+        let tree = snapshot.tree(record_type, record, order)?;
+        // Keys matter for messages about listings only.
+        let with_keys = role == Role::ListingNode;
+        let mut values = Vec::new();
+        let walk = RefCell::new(self);
+        tree.scan_pruned(
+            &mut |node| {
+                let mut walk = walk.borrow_mut();
+                walk.reach(node)?;
+                Ok(walk.is_new(role, node.mac))
+            },
+            &mut |key, mac| {
+                values.push((if with_keys { key.into() } else { Box::default() }, mac));
+                Ok(())
+            },
+        )?;
+        Ok(values)
+    }
+
+    /// Reaches new listings and what their entries name.
+    fn listings(&mut self, snapshot: &Snapshot, mut rows: Vec<(Box<[u8]>, Mac)>) -> Result<(), Error> {
+        rows.retain(|(_, mac)| self.is_new(Role::Listing, *mac));
+        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let macs: Vec<Mac> = rows.iter().map(|(_, mac)| *mac).collect();
+        self.objects(snapshot, &macs)?;
+        let index = DirectoryIndex::of_rows(rows.clone());
+        let mut stream = ListingStream::new(snapshot, &index, 0..index.len());
+        let mut contents = Vec::new();
+        for (directory, _) in &rows {
+            let missing = || Error::Internal("a listing was not delivered".to_owned());
+            let mut frames = FrameReader::new(stream.next().unwrap_or_else(|| Err(missing()))?);
+            while let Some(frame) = frames.next(snapshot, directory) {
+                let (named, _) = frame?;
+                if self.is_new(Role::Entry, named.mac) {
+                    self.entry_if_stored(named.mac)?;
+                    self.content(&named.entry, &mut contents);
+                }
+            }
+            if contents.len() >= OBJECTS_PER_BATCH {
+                self.objects(snapshot, &std::mem::take(&mut contents))?;
+            }
+        }
+        self.objects(snapshot, &contents)
+    }
+
+    /// Reaches the entries of the file tree; those that no listing had are read.
+    fn entries(&mut self, snapshot: &Snapshot, entries: &[(Box<[u8]>, Mac)]) -> Result<(), Error> {
+        let mut unread = Vec::new();
+        for (_, mac) in entries {
+            if self.is_new(Role::Entry, *mac) {
+                self.reach(BlobId::new(ResourceType::VFS_ENTRY, *mac))?;
+                unread.push(BlobId::new(ResourceType::VFS_ENTRY, *mac));
+            } else {
+                self.entry_if_stored(*mac)?;
+            }
+        }
+        for batch in unread.chunks(OBJECTS_PER_BATCH) {
+            let mut contents = Vec::new();
+            for entry in snapshot.decode_blobs(batch, Entry::decode) {
+                self.content(&entry?, &mut contents);
+            }
+            self.objects(snapshot, &contents)?;
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, snapshot: &Snapshot, values: &[(Box<[u8]>, Mac)]) -> Result<(), Error> {
+        let mut unread = Vec::new();
+        for (_, mac) in values {
+            let blob = BlobId::new(ResourceType::XATTR_ENTRY, *mac);
+            self.reach(blob)?;
+            if self.is_new(Role::Xattr, *mac) {
+                unread.push(blob);
+            }
+        }
+        for batch in unread.chunks(OBJECTS_PER_BATCH) {
+            let mut contents = Vec::new();
+            for entry in snapshot.decode_blobs(batch, XattrEntry::decode) {
+                let object = entry?.object;
+                if !object.is_zero() && self.is_new(Role::Content, object) {
+                    contents.push(object);
+                }
+            }
+            self.objects(snapshot, &contents)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the content of an entry, if it is new.
+    fn content(&mut self, entry: &Entry, contents: &mut Vec<Mac>) {
+        if !entry.object.is_zero() && self.is_new(Role::Content, entry.object) {
+            contents.push(entry.object);
+        }
+    }
+
+    /// Reaches objects and their chunks.
+    fn objects(&mut self, snapshot: &Snapshot, macs: &[Mac]) -> Result<(), Error> {
+        for batch in macs.chunks(OBJECTS_PER_BATCH) {
+            self.repository.runtime().proceed()?;
+            for (object, &mac) in snapshot.objects(batch).into_iter().zip(batch) {
+                self.reach(BlobId::new(ResourceType::OBJECT, mac))?;
+                for chunk in object?.chunks {
+                    self.reach(BlobId::new(ResourceType::CHUNK, chunk.mac))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The reference implementation leaves entries behind that only a listing has.
+    fn entry_if_stored(&mut self, mac: Mac) -> Result<(), Error> {
+        let blob = BlobId::new(ResourceType::VFS_ENTRY, mac);
+        match self.reach(blob) {
+            Err(Error::BlobMissing { .. }) => {
+                self.unstored += 1;
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Marks the packfile of a blob.
+    fn reach(&mut self, blob: BlobId) -> Result<(), Error> {
+        let missing = || Error::BlobMissing { resource: blob.resource, mac: blob.mac };
+        let at = self.repository.index.place(blob).ok_or_else(missing)?.packfile as usize;
+        if !self.present.get(at).copied().unwrap_or(false) {
+            let packfile = self.repository.locate(blob).ok_or_else(missing)?.packfile;
+            let reason = "its packfile is not in the store".to_owned();
+            return Err(Error::BlobDamaged { resource: blob.resource, mac: blob.mac, packfile, reason });
+        }
+        if let Some(used) = self.reached.packfiles.get_mut(at) {
+            *used = true;
+        }
+        if let Some(blobs) = &mut self.reached.blobs {
+            blobs.insert(Met::new(blob.resource.0, blob.mac));
+        }
+        Ok(())
+    }
+
+    fn is_new(&mut self, role: Role, mac: Mac) -> bool {
+        self.met.insert(Met::new(role as u8, mac))
+    }
+}

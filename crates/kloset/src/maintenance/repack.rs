@@ -1,0 +1,85 @@
+//! Repacking: what is alive in packfiles that are mostly dead moves into new ones.
+//!
+//! The old packfiles are marked for deletion in the very state that tells of the new places, and are
+//! deleted by a later run like any other.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kloset_format::{Mac, ResourceType, StateId};
+
+use crate::repository::DecodeOn;
+use crate::write::{StoreLock, Stream, Transaction};
+use crate::{BlobId, Error, Event, Monitor, Repository};
+
+use super::plan::Repack;
+
+/// Encoded bytes read at once.
+const BATCH_BYTES: u64 = 16 << 20;
+/// Blobs read at once.
+const BATCH_BLOBS: usize = 4096;
+
+/// Moves what is alive and publishes it, under the caller's lock and after the caller's newest state.
+pub(super) fn repack(
+    repository: &Arc<Repository>,
+    lock: &Arc<StoreLock>,
+    after: StateId,
+    chosen: &[Repack],
+    now_ns: i64,
+    monitor: &dyn Monitor,
+) -> Result<(), Error> {
+    let mut transaction = Transaction::begin_under(repository, Arc::clone(lock), Some(after))?;
+    let moved = chosen.iter().try_for_each(|one| {
+        move_blobs(repository, &transaction, one)?;
+        monitor.event(Event::Progress { entries: 0, bytes: one.live_bytes });
+        Ok(())
+    });
+    let published = moved.and_then(|()| {
+        transaction.publish_all(&|writer| {
+            for one in chosen {
+                writer.coloured(ResourceType::PACKFILE, &Mac(one.packfile.0), now_ns);
+            }
+        })
+    });
+    match published {
+        Ok(()) => transaction.finish().map(|_| ()),
+        Err(error) => {
+            transaction.abandon(&error);
+            Err(error)
+        }
+    }
+}
+
+fn move_blobs(repository: &Repository, transaction: &Transaction, one: &Repack) -> Result<(), Error> {
+    let only_content = one.blobs.iter().all(|(blob, _)| blob.resource == ResourceType::CHUNK);
+    let stream = if only_content { Stream::Content } else { Stream::Metadata };
+    let mut rest = one.blobs.as_slice();
+    while !rest.is_empty() {
+        repository.runtime().proceed()?;
+        let mut bytes = 0u64;
+        let fits = rest
+            .iter()
+            .take(BATCH_BLOBS)
+            .take_while(|(_, length)| {
+                bytes += u64::from(*length);
+                bytes <= BATCH_BYTES
+            })
+            .count();
+        let (batch, after) = rest.split_at(fits.max(1));
+        rest = after;
+        let wanted: Vec<BlobId> = batch.iter().map(|(blob, _)| *blob).collect();
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        repository.read_blobs(&wanted, DecodeOn::AllCores, &|at, plain| {
+            let stored = plain.and_then(|plain| match wanted.get(at) {
+                Some(blob) => transaction.packer().store_again(stream, blob.resource, blob.mac, &plain),
+                None => Ok(()),
+            });
+            if let Err(error) = stored {
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        });
+        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
