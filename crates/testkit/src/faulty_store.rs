@@ -86,6 +86,18 @@ pub enum Script {
         /// For how long.
         lasting: Lasting,
     },
+    /// One fault at the n-th call of a kind, counted from 0: where threads make the number of a call
+    /// a matter of chance.
+    OnNth {
+        /// What is called.
+        operation: Operation,
+        /// On which folder.
+        file: StoreFile,
+        /// How many such calls go well before.
+        nth: u64,
+        /// What goes wrong, once.
+        fault: Fault,
+    },
     /// About one call in `one_in` fails with an error of this kind, never two in a row.
     Sometimes {
         /// Chooses the calls.
@@ -150,9 +162,8 @@ impl<S: Storage> FaultyStore<S> {
     fn begin(&self, call: Call) -> Option<Fault> {
         let mut progress = self.lock();
         let number = progress.calls.len() as u64;
-        let operation = call.operation;
         progress.calls.push(call);
-        let fault = decide(&mut progress, number, operation);
+        let fault = decide(&mut progress, number);
         if fault.is_some() {
             self.faults.fetch_add(1, Ordering::Relaxed);
         }
@@ -221,11 +232,13 @@ impl<S: Storage> FaultyStore<S> {
     }
 }
 
-/// What goes wrong with call `number`, by the script.
-fn decide(progress: &mut Progress, number: u64, operation: Operation) -> Option<Fault> {
+/// What goes wrong with the latest call, which is call `number`, by the script.
+fn decide(progress: &mut Progress, number: u64) -> Option<Fault> {
     if progress.crashed {
         return Some(Fault::CrashBefore);
     }
+    let latest = progress.calls.last()?;
+    let (operation, folder) = (latest.operation, latest.file);
     match progress.script {
         Script::Clean => None,
         Script::At { call, fault, lasting } => {
@@ -239,6 +252,15 @@ fn decide(progress: &mut Progress, number: u64, operation: Operation) -> Option<
                 return None;
             }
             progress.struck.get_or_insert(operation);
+            progress.crashed = fault.is_crash();
+            Some(fault)
+        }
+        Script::OnNth { operation: wanted, file, nth, fault } => {
+            let same = |call: &Call| call.operation == wanted && call.file == Some(file);
+            let count = progress.calls.iter().filter(|call| same(call)).count() as u64;
+            if operation != wanted || folder != Some(file) || count != nth + 1 {
+                return None;
+            }
             progress.crashed = fault.is_crash();
             Some(fault)
         }
@@ -362,5 +384,77 @@ impl<S: Storage> Storage for FaultyStore<S> {
 
     fn ping(&self, report: &mut dyn FnMut(&str, Result<(), ConnectorError>)) {
         self.inner.ping(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    fn created() -> MemoryStore {
+        let store = MemoryStore::new();
+        store.create(b"config").expect("an empty place takes a store");
+        store
+    }
+
+    fn faulty(call: u64, fault: Fault, lasting: Lasting) -> (MemoryStore, FaultyStore<MemoryStore>) {
+        let store = created();
+        (store.clone(), FaultyStore::new(store, Script::At { call, fault, lasting }, 3))
+    }
+
+    fn put(store: &FaultyStore<MemoryStore>, name: u8) -> Result<(), ConnectorError> {
+        store.put(StoreFile::State, &[name; 32], Bytes::from_static(b"body"), PutMode::Immutable)
+    }
+
+    #[test]
+    fn a_fault_strikes_the_call_that_the_script_names() {
+        let (_, store) = faulty(1, Fault::Fail(ErrorKind::NoSpace), Lasting::Once);
+        let results: Vec<bool> = (0..3).map(|name| put(&store, name).is_ok()).collect();
+        assert_eq!((results, store.faults()), (vec![true, false, true], 1));
+    }
+
+    #[test]
+    fn a_lasting_fault_strikes_the_operation_or_everything() {
+        let (_, store) = faulty(1, Fault::Fail(ErrorKind::NoSpace), Lasting::SameOperation);
+        assert!(put(&store, 0).is_ok() && put(&store, 1).is_err() && store.read_config().is_ok());
+        assert!(put(&store, 2).is_err());
+        let (_, store) = faulty(1, Fault::Fail(ErrorKind::Transient), Lasting::Everything);
+        assert!(put(&store, 0).is_ok() && put(&store, 1).is_err() && store.read_config().is_err());
+    }
+
+    #[test]
+    fn a_fault_strikes_the_nth_call_of_a_kind() {
+        let (operation, file) = (Operation::Put, StoreFile::State);
+        let script = Script::OnNth { operation, file, nth: 1, fault: Fault::Fail(ErrorKind::Other) };
+        let store = FaultyStore::new(created(), script, 0);
+        assert!(put(&store, 0).is_ok() && store.read_config().is_ok());
+        assert!(put(&store, 1).is_err() && put(&store, 2).is_ok());
+    }
+
+    #[test]
+    fn nothing_reaches_the_store_after_a_crash() {
+        for (fault, there) in [(Fault::CrashBefore, 1), (Fault::CrashAfter, 2)] {
+            let (inner, store) = faulty(1, fault, Lasting::Once);
+            assert!(put(&store, 0).is_ok() && put(&store, 1).is_err() && put(&store, 2).is_err());
+            assert_eq!(inner.names(StoreFile::State).len(), there, "{fault:?}");
+            assert!(store.has_crashed());
+        }
+    }
+
+    #[test]
+    fn damage_is_the_same_each_time() {
+        let (_, store) = faulty(0, Fault::FlipBit, Lasting::Everything);
+        let read = store.read_config().expect("damaged, not refused");
+        assert_ne!(read, b"config");
+        assert_eq!(read, store.read_config().expect("damaged, not refused"));
+    }
+
+    #[test]
+    fn a_stale_listing_is_the_first_one() {
+        let (_, store) = faulty(1, Fault::StaleListing, Lasting::Once);
+        put(&store, 0).expect("no fault yet");
+        assert_eq!(store.list(StoreFile::State).expect("stale").len(), 0);
+        assert_eq!(store.list(StoreFile::State).expect("fresh").len(), 1);
     }
 }

@@ -297,3 +297,56 @@ fn error(
     };
     ConnectorError::new(kind, operation, format!("memory://store/{folder}/{}", Mac(*name)), message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn created() -> MemoryStore {
+        let store = MemoryStore::new();
+        store.create(b"config").expect("an empty place takes a store");
+        store
+    }
+
+    #[test]
+    fn immutable_files_are_never_replaced_and_locks_are() {
+        let store = created();
+        let put = |file, body: &'static [u8], mode| store.put(file, &[1; 32], Bytes::from_static(body), mode);
+        put(StoreFile::State, b"one", PutMode::Immutable).expect("a new file");
+        put(StoreFile::State, b"one", PutMode::Immutable).expect("the same file again");
+        let refused = put(StoreFile::State, b"two", PutMode::Immutable).expect_err("another content");
+        assert_eq!(refused.kind, ErrorKind::AlreadyExists);
+        assert!(put(StoreFile::State, b"two", PutMode::Replace).is_err());
+        assert_eq!(store.get(StoreFile::State, &[1; 32]).expect("it is there"), b"one");
+        put(StoreFile::Lock, b"one", PutMode::Replace).expect("a new lock");
+        put(StoreFile::Lock, b"two", PutMode::Replace).expect("a refreshed lock");
+        assert_eq!(store.get(StoreFile::Lock, &[1; 32]).expect("it is there"), b"two");
+    }
+
+    #[test]
+    fn copies_are_independent_and_clones_are_not() {
+        let store = created();
+        let (copy, clone) = (store.copy(), store.clone());
+        store.place(StoreFile::Packfile, [2; 32], b"body".to_vec());
+        assert_eq!((copy.names(StoreFile::Packfile).len(), clone.names(StoreFile::Packfile).len()), (0, 1));
+        copy.become_like(&store);
+        assert_eq!(copy.bytes_in(StoreFile::Packfile), 4);
+    }
+
+    #[test]
+    fn ranges_past_the_end_are_damage() {
+        let store = created();
+        store.place(StoreFile::Packfile, [2; 32], b"body".to_vec());
+        let range =
+            |offset, length| RangeRequest { file: StoreFile::Packfile, name: [2; 32], offset, length };
+        let results = Mutex::new(Vec::new());
+        store.get_ranges(&[range(1, 3), range(1, 4), range(u64::MAX, 2)], &|at, result| {
+            let mut results = results.lock().expect("no panic before");
+            results.push((at, result.map_err(|error| error.kind)));
+        });
+        let mut results = results.into_inner().expect("no panic before");
+        results.sort_by_key(|(at, _)| *at);
+        let damage = Err(ErrorKind::Corrupt);
+        assert_eq!(results, [(0, Ok(Bytes::from_static(b"ody"))), (1, damage.clone()), (2, damage)]);
+    }
+}

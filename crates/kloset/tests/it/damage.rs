@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use kloset::check::{CheckOptions, check};
-use kloset::{Error, Repository, SilentMonitor};
+use kloset::restore::{RestoreOptions, restore};
+use kloset::{Error, Repository, SilentMonitor, Snapshot};
 use kloset_connector::StoreFile;
 use kloset_format::SnapshotId;
 use testkit::{MemoryStore, MemoryTree};
 
+use crate::fixtures::memory::Memory;
 use crate::rig::{
     Contents, Numbers, backed_up, backup_with, changed, open, read_back, small_encrypted_store, small_store,
     small_tree, try_backup, try_open,
@@ -49,6 +51,7 @@ impl Whole {
                     unreadable += 1;
                 }
             }
+            assert_restores_right(&repository, *id, contents, when);
         }
         if repository.snapshots().len() == self.snapshots.len() {
             let errors = check_everything(&repository);
@@ -56,6 +59,24 @@ impl Whole {
         }
         unreadable
     }
+}
+
+/// Restores all that can be restored: what is in place is right, what is not is reported.
+fn assert_restores_right(repository: &Arc<Repository>, id: SnapshotId, contents: &Contents, when: &str) {
+    let Ok(snapshot) = Snapshot::open(repository, id) else { return };
+    let destination = Memory::default();
+    let options = RestoreOptions::default();
+    let report = restore(&snapshot, b"/", &destination, &options, &SilentMonitor);
+    let nodes = destination.nodes();
+    let mut missing = 0;
+    for (path, content) in contents {
+        match nodes.get(path.strip_prefix(b"/").unwrap()) {
+            Some(node) => assert!(node.content == *content, "{when}: wrong bytes restored"),
+            None => missing += 1,
+        }
+    }
+    let failed = report.as_ref().map_or(1, |report| report.failed);
+    assert!(missing == 0 || failed > 0, "{when}: {missing} files are missing from a clean restore");
 }
 
 /// Errors that a full check finds.

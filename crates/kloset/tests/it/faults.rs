@@ -83,6 +83,17 @@ fn sweep(situation: &Situation, fault: Fault, lasting: Lasting) -> Vec<Run> {
     strikable.map(run).collect()
 }
 
+/// Backs up with the fault at the n-th call of a kind.
+fn strike(situation: &Situation, operation: Operation, file: StoreFile, nth: u64, fault: Fault) -> Run {
+    let store = situation.store.copy();
+    let script = Script::OnNth { operation, file, nth, fault };
+    let faulty = FaultyStore::new(store.clone(), script, nth);
+    let result = try_backup(faulty.clone(), &situation.new);
+    assert_eq!(faulty.faults(), 1, "{script:?}");
+    let when = format!("{script:?}, result {:?}", result.as_ref().err());
+    Run { store, result, struck: Some(Call::new(operation, Some(file), None)), when }
+}
+
 impl Run {
     fn struck(&self, operation: Operation, file: StoreFile) -> bool {
         self.struck.as_ref().is_some_and(|call| call.operation == operation && call.file == Some(file))
@@ -172,16 +183,16 @@ fn a_write_that_took_effect_although_it_was_reported_as_failed_loses_nothing() {
 #[test]
 fn a_state_that_arrived_although_its_write_was_reported_as_failed_is_a_success() {
     let situation = Situation::new();
-    let runs = sweep(&situation, Fault::FailAfterwards(ErrorKind::Other), Lasting::Once);
-    let run = runs.iter().find(|run| run.struck(Operation::Put, StoreFile::State)).unwrap();
+    let fault = Fault::FailAfterwards(ErrorKind::Other);
+    let run = strike(&situation, Operation::Put, StoreFile::State, 0, fault);
     assert!(run.result.is_ok(), "{}", run.when);
 }
 
 #[test]
 fn a_failed_write_of_the_lock_leaves_no_lock() {
     let situation = Situation::new();
-    let runs = sweep(&situation, Fault::FailAfterwards(ErrorKind::Other), Lasting::Once);
-    let run = runs.iter().find(|run| run.struck(Operation::Put, StoreFile::Lock)).unwrap();
+    let fault = Fault::FailAfterwards(ErrorKind::Other);
+    let run = strike(&situation, Operation::Put, StoreFile::Lock, 0, fault);
     assert!(run.result.is_err());
     assert_eq!(locks(&run.store), 0);
 }
@@ -212,8 +223,7 @@ fn stale_listings_at_any_call_lose_nothing() {
 #[test]
 fn packfiles_that_the_last_listing_lacks_are_not_published() {
     let situation = Situation::new();
-    let runs = sweep(&situation, Fault::StaleListing, Lasting::Once);
-    let last = runs.iter().rfind(|run| run.struck(Operation::List, StoreFile::Packfile)).unwrap();
+    let last = strike(&situation, Operation::List, StoreFile::Packfile, 1, Fault::StaleListing);
     assert!(matches!(last.result, Err(Error::PackfileVanished(_))), "{}", last.when);
     assert_eq!(last.store.names(StoreFile::State), situation.store.names(StoreFile::State));
     assert_eq!(locks(&last.store), 0);
@@ -222,8 +232,7 @@ fn packfiles_that_the_last_listing_lacks_are_not_published() {
 #[test]
 fn a_state_that_the_store_keeps_wrongly_is_taken_back() {
     let situation = Situation::new();
-    let runs = sweep(&situation, Fault::FlipWrittenBit, Lasting::Once);
-    let run = runs.iter().find(|run| run.struck(Operation::Put, StoreFile::State)).unwrap();
+    let run = strike(&situation, Operation::Put, StoreFile::State, 0, Fault::FlipWrittenBit);
     assert!(run.result.is_err(), "{}", run.when);
     run.assert_promises(&situation);
 }
@@ -244,21 +253,16 @@ fn a_lock_that_the_store_keeps_wrongly_binds_until_it_is_stale() {
 fn a_backup_that_failed_is_not_uploaded_again() {
     let situation = Situation::new();
     let whole = try_backup(situation.store.copy(), &situation.new).unwrap().written_bytes;
-    let calls = situation.calls();
-    let puts = (0u64..)
-        .zip(&calls)
-        .filter(|(_, call)| call.operation == Operation::Put && call.file == Some(StoreFile::Packfile));
-    let puts: Vec<u64> = puts.map(|(at, _)| at).collect();
-    assert!(puts.len() >= 3, "several packfiles: {puts:?}");
-    for at in &puts[1..] {
-        let store = situation.store.copy();
+    let is_upload = |call: &&Call| call.operation == Operation::Put && call.file == Some(StoreFile::Packfile);
+    let uploads = situation.calls().iter().filter(is_upload).count() as u64;
+    assert!(uploads >= 3, "{uploads} packfiles");
+    for nth in 1..uploads {
         let fault = Fault::Fail(ErrorKind::Other);
-        let faulty =
-            FaultyStore::new(store.clone(), Script::At { call: *at, fault, lasting: Lasting::Once }, 0);
-        assert!(try_backup(faulty, &situation.new).is_err());
+        let Run { store, result, .. } = strike(&situation, Operation::Put, StoreFile::Packfile, nth, fault);
+        assert!(result.is_err());
         assert_eq!(listed(&store), [situation.first]);
         let again = try_backup(store.clone(), &situation.new).unwrap();
-        assert!(again.written_bytes < whole, "call {at}: {} of {whole} bytes", again.written_bytes);
+        assert!(again.written_bytes < whole, "upload {nth}: {} of {whole} bytes", again.written_bytes);
         assert_whole(&store, again.snapshot, &situation.new, "the second run");
     }
 }
@@ -340,11 +344,11 @@ fn patience_with_a_lost_store_ends_once() {
         let fault = Fault::Fail(ErrorKind::Transient);
         let script = Script::At { call, fault, lasting: Lasting::Everything };
         let store = situation.store.copy();
-        let patience = Duration::from_millis(300);
+        let patience = Duration::from_millis(400);
         let retried = RetriedStorage::new(FaultyStore::new(store.clone(), script, 0), patient(patience));
         let started = std::time::Instant::now();
         let _ = try_backup(retried, &situation.new);
-        assert!(started.elapsed() < patience + Duration::from_millis(250), "call {call}");
+        assert!(started.elapsed() < patience + Duration::from_millis(350), "call {call}");
         situation.assert_unharmed(&store, &format!("lost at call {call}"));
     }
 }
