@@ -7,11 +7,13 @@
 pub mod backup;
 mod btree;
 pub mod check;
+pub mod dup;
 pub mod error;
 pub mod exclude;
 pub mod maintenance;
 pub mod monitor;
 pub mod remove;
+pub mod repair;
 pub mod repository;
 pub mod restore;
 pub mod runtime;

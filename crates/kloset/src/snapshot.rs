@@ -83,7 +83,7 @@ impl Snapshot {
         self
     }
 
-    fn decode(repository: &Arc<Repository>, id: SnapshotId, bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn decode(repository: &Arc<Repository>, id: SnapshotId, bytes: &[u8]) -> Result<Self, Error> {
         let damaged = |reason: String| Error::SnapshotDamaged { snapshot: id, reason };
         let header = Header::decode(bytes).map_err(|error| damaged(error.to_string()))?;
         // A header is not named by its MAC: this comparison is what ties it to its name.

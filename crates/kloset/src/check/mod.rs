@@ -11,7 +11,7 @@
 
 mod failures;
 mod needs;
-mod packfile;
+pub(crate) mod packfile;
 pub(crate) mod trees;
 mod verified;
 

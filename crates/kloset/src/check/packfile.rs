@@ -22,7 +22,7 @@ const INDEX_BYTES_MAX: usize = 1 << 30;
 const READS_MAX: usize = 3;
 
 /// One blob of a packfile that was read.
-pub(super) struct CheckedBlob {
+pub(crate) struct CheckedBlob {
     pub blob: BlobId,
     pub place: BlobLocation,
     /// Plain length, or what is wrong.
@@ -31,7 +31,7 @@ pub(super) struct CheckedBlob {
 
 /// What the whole reading of a packfile found.
 #[derive(Default)]
-pub(super) struct CheckedPackfile {
+pub(crate) struct CheckedPackfile {
     /// What is wrong with the packfile as such.
     pub problems: Vec<String>,
     pub blobs: Vec<CheckedBlob>,
@@ -46,7 +46,7 @@ impl CheckedPackfile {
 /// Reads and verifies a packfile of `size` bytes, holding about `memory_bytes` of it at a time.
 /// One whose bytes contradict each other is read again before it counts as damaged. An `Err` is
 /// a store that cannot be reached.
-pub(super) fn check_packfile(
+pub(crate) fn check_packfile(
     repository: &Repository,
     packfile: PackfileId,
     size: u64,

@@ -10,7 +10,7 @@
 
 mod orphans;
 mod plan;
-mod reach;
+pub(crate) mod reach;
 mod repack;
 
 use std::collections::HashSet;
@@ -296,7 +296,7 @@ fn ensure_complete(
     if let Some(state) = repository.index.missing_parents().iter().min() {
         return Err(Error::StatesIncomplete(format!("a newer state builds on {state}, which is gone")));
     }
-    if let Some(state) = repository.index.missing_states().iter().min() {
+    if let Some(state) = repository.index.missing_states().keys().min() {
         return Err(Error::StatesIncomplete(format!("a packfile belongs to state {state}, which is gone")));
     }
     Ok(())

@@ -75,17 +75,7 @@ pub(super) fn reach(
     detail: Detail,
     monitor: &dyn Monitor,
 ) -> Result<Reached, Error> {
-    let packfiles = repository.index.packfile_list();
-    let mut walk = Walk {
-        repository,
-        present: packfiles.iter().map(|packfile| listed.contains(&packfile.0)).collect(),
-        met: HashSet::new(),
-        unstored: 0,
-        reached: Reached {
-            packfiles: vec![false; packfiles.len()],
-            blobs: (detail == Detail::Blobs).then(HashSet::new),
-        },
-    };
+    let mut walk = Walk::new(repository, listed, detail);
     let mut ids = repository.snapshots();
     ids.sort_unstable();
     monitor.event(Event::Expected { entries: ids.len() as u64, bytes: 0, complete: true });
@@ -102,6 +92,11 @@ pub(super) fn reach(
         monitor.event(Event::Warning(&text));
     }
     Ok(walk.reached)
+}
+
+/// Fails unless everything that a snapshot reaches, besides its header, is in the store.
+pub(crate) fn is_whole(snapshot: &Snapshot, listed: &HashSet<[u8; 32]>) -> Result<(), Error> {
+    Walk::new(snapshot.repository(), listed, Detail::Packfiles).sources(snapshot)
 }
 
 /// Names the snapshot that stands in the way, unless the store as a whole does.
@@ -123,7 +118,21 @@ struct Walk<'a> {
     reached: Reached,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(repository: &'a Arc<Repository>, listed: &HashSet<[u8; 32]>, detail: Detail) -> Self {
+        let packfiles = repository.index.packfile_list();
+        Self {
+            repository,
+            present: packfiles.iter().map(|packfile| listed.contains(&packfile.0)).collect(),
+            met: HashSet::new(),
+            unstored: 0,
+            reached: Reached {
+                packfiles: vec![false; packfiles.len()],
+                blobs: (detail == Detail::Blobs).then(HashSet::new),
+            },
+        }
+    }
+
     fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         self.repository.runtime().proceed()?;
         let id = Mac(snapshot.id().0);
@@ -132,6 +141,10 @@ impl Walk<'_> {
         if self.repository.locate(signature).is_some() {
             self.reach(signature)?;
         }
+        self.sources(snapshot)
+    }
+
+    fn sources(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         snapshot.header().sources.iter().try_for_each(|source| self.source(snapshot, source))
     }
 

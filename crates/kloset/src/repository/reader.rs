@@ -49,6 +49,12 @@ impl Repository {
         slot.into_inner().unwrap_or_else(|| Err(Error::Internal("a blob was not delivered".to_owned())))
     }
 
+    /// The plain bytes of a blob that no state tells of, verified like any other.
+    pub(crate) fn read_blob_at(&self, blob: BlobId, place: BlobLocation) -> Result<Vec<u8>, Error> {
+        let unread = self.damaged(blob, place, "it cannot be read");
+        self.fetch_again(blob, place, &mut Scratch::new(), unread)
+    }
+
     /// Many blobs at once: sorted by place, neighbours fetched as one range, all in flight at once.
     ///
     /// `deliver` is called exactly once per wanted blob, with its index, in any order; duplicates in

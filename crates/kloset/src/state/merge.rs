@@ -33,8 +33,8 @@ struct Marks {
     deleted_locations: HashSet<(BlobId, PackfileId)>,
     /// When each was marked first.
     coloured: HashMap<BlobId, i64>,
-    /// States that packfile entries name.
-    named_states: HashSet<StateId>,
+    /// The state that each packfile entry names.
+    named_states: Vec<(PackfileId, StateId)>,
     locations: usize,
 }
 
@@ -103,7 +103,11 @@ pub(crate) fn build(states: Vec<LoadedState>, view: View<'_>) -> Result<Index, O
     }
     index.deleted_packfiles = marks.deleted_packfiles;
     let known: HashSet<StateId> = index.states.iter().copied().collect();
-    index.missing_states = marks.named_states.into_iter().filter(|state| !known.contains(state)).collect();
+    for (packfile, state) in marks.named_states {
+        if !known.contains(&state) && positions.contains_key(&packfile) {
+            index.missing_states.entry(state).or_default().push(packfile);
+        }
+    }
     index.held = vec![Held::default(); index.packfiles.len()];
 
     index.places.reserve(marks.locations);
@@ -160,7 +164,7 @@ fn collect_marks(state: &LoadedState, marks: &mut Marks) -> Result<(), OpenError
             }
             StateEntry::Packfile { packfile, state, .. } => {
                 marks.packfiles.push(packfile);
-                marks.named_states.insert(state);
+                marks.named_states.push((packfile, state));
             }
             StateEntry::Configuration { .. } => {}
             StateEntry::Delete { entry_type, resource, mac, packfile } => match entry_type {

@@ -27,8 +27,8 @@ pub(crate) struct Index {
     removed_snapshots: HashSet<Mac>,
     /// Named as parents, but not among the states.
     missing_parents: HashSet<StateId>,
-    /// Named by packfile entries, but not among the states.
-    missing_states: HashSet<StateId>,
+    /// Named by packfile entries, but not among the states; with those packfiles.
+    missing_states: HashMap<StateId, Vec<PackfileId>>,
     /// Packfiles marked for deletion, with the time of the mark; some are in no state.
     coloured: HashMap<PackfileId, i64>,
     deleted_packfiles: HashSet<PackfileId>,
@@ -101,8 +101,8 @@ impl Index {
         &self.missing_parents
     }
 
-    /// States that packfile entries name and that are not there.
-    pub(crate) fn missing_states(&self) -> &HashSet<StateId> {
+    /// States that packfile entries name and that are not there, with those packfiles.
+    pub(crate) fn missing_states(&self) -> &HashMap<StateId, Vec<PackfileId>> {
         &self.missing_states
     }
 

@@ -10,6 +10,7 @@ mod fixtures;
 mod maintenance;
 mod memory;
 mod model;
+mod repair;
 mod rig;
 mod round_trips;
 mod sync;
