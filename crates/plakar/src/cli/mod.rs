@@ -1,7 +1,7 @@
 //! What was typed: Go-style flags, clap definitions, help.
 //!
 //! The definitions are clap's; [`normalise`] turns Go-style words into what clap reads and
-//! [`parse`] maps the outcome to our own errors.
+//! [`parse()`] maps the outcome to our own errors.
 
 pub mod date;
 pub mod duration;

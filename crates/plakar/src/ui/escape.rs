@@ -19,7 +19,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Text of several lines: as [`line`], but line feeds stay.
+/// Text of several lines: as [`line()`], but line feeds stay.
 pub fn lines(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
