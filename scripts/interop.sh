@@ -30,20 +30,21 @@ if ! { { [ -x "$venv/bin/python" ] || python3 -m venv "$venv"; } &&
 fi
 
 phrase='correct horse battery staple 9'
-plakar() { env -i PATH="$PATH" HOME="$work/home" PLAKAR_PASSPHRASE="$phrase" "$program" -quiet at "$work/store" "$@"; }
+store=$work/store
+plakar() { env -i PATH="$PATH" HOME="$work/home" PLAKAR_PASSPHRASE="$phrase" "$program" -quiet at "$store" "$@"; }
 reader() { PYTHONPATH="$tools" PLAKAR_PASSPHRASE="$phrase" "$venv/bin/python" -m "$@"; }
 
 verify() {
     local gear=()
     [ ! -f "$tools/../design/vectors/gear.json" ] || gear=(--gear "$tools/../design/vectors/gear.json")
-    reader kloset_oracle "$work/store" verify
-    reader kloset_oracle.snapshot "$work/store" verify-snapshots "${gear[@]}"
+    reader kloset_oracle "$store" verify
+    reader kloset_oracle.snapshot "$store" verify-snapshots "${gear[@]}"
 }
 
 round() {
     printf '\n== %s\n' "$1"
     shift
-    rm -rf "$work/store" "$work/tree"
+    rm -rf "$store" "$work/tree"
     mkdir "$work/tree"
     python3 "$tools/make_tree.py" "$work/tree"
     plakar create "$@"
@@ -52,15 +53,22 @@ round() {
     python3 "$tools/make_tree.py" "$work/tree" --second
     plakar backup -tag second "$work/tree"
     verify
-    reader kloset_oracle.snapshot "$work/store" cat "$(newest)" "$work/tree/text.txt" | cmp - "$work/tree/text.txt"
+    reader kloset_oracle.snapshot "$store" cat "$(newest)" "$work/tree/text.txt" | cmp - "$work/tree/text.txt"
     plakar rm -apply -tag first
     verify
 }
 
-# The reader's own list of snapshots, newest last.
 newest() { plakar ls -uuid -latest | awk '{ print $2; exit }'; }
 
 round 'plaintext' -plaintext
 round 'encrypted'
 round 'plaintext, SHA-256, not compressed' -plaintext -hashing SHA256 -no-compression
+
+printf '\n== synchronised into an encrypted store\n'
+source=$store
+store=$work/copy
+plakar create
+plakar sync from "$source"
+verify
+
 printf '\nthe independent reader accepts every store\n'
