@@ -17,6 +17,7 @@ mod owners;
 mod ping;
 mod place;
 pub mod ptar;
+pub mod ptar_write;
 mod publish;
 mod ranges;
 mod roots;
@@ -28,5 +29,6 @@ mod xattrs;
 
 pub use destination::FsDestination;
 pub use ptar::PtarStorage;
+pub use ptar_write::{ExistingFile, PtarWriter};
 pub use source::FsSource;
 pub use storage::FsStorage;
