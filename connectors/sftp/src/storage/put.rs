@@ -97,10 +97,9 @@ impl SftpStorage {
         body: &Bytes,
     ) -> Result<(), ConnectorError> {
         // Where names are given for good, so is the mode: nobody can open the file for writing again,
-        // not even we on another channel.
-        let renamed = self.naming() == Naming::Rename;
-        let mode = if renamed { 0o600 } else { 0o400 };
-        let lanes = if renamed && body.len() > STRIPE_BYTES { channels.len() } else { 1 };
+        // not even we on another channel. The first small file shows what kind of server it is.
+        let striped = self.naming() == Naming::Rename && body.len() > STRIPE_BYTES;
+        let (lanes, mode) = if striped { (channels.len(), 0o600) } else { (1, 0o400) };
         let lanes = channels.iter().take(lanes).map(|channel| Lane::new(Arc::clone(channel))).collect();
         let mailbox = Mailbox::new(self.pool.patience());
         let mut upload = Upload {

@@ -6,12 +6,16 @@
     reason = "a failed helper fails its test, a skipped test says so"
 )]
 
+mod append_only;
 mod backups;
 mod codes;
 mod config;
 mod interrupts;
+mod maintenance;
 mod sftp;
 mod support;
+mod sync;
+mod unstable;
 mod words;
 
 /// A test file that nobody lists would never run.
