@@ -195,6 +195,11 @@ pub(super) fn header(path: &[u8], info: &kloset_format::FileInfo) -> connectors:
     }
 }
 
+/// What an acknowledgement repeats of a record that told of a failure.
+pub(super) fn failed_header(path: &[u8], error: &str) -> connectors::Record {
+    connectors::Record { pathname: path.to_vec(), error: error.to_owned(), ..Default::default() }
+}
+
 fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

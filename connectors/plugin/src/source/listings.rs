@@ -12,7 +12,7 @@ use plugin_sdk::convert::{record_from_wire, xattrs_from_wire};
 use plugin_sdk::failure::printable;
 use plugin_sdk::wire::importer::ImportResponse;
 
-use super::import::{Session, header};
+use super::import::{Session, failed_header, header};
 
 /// Listings of a peer that says when they end.
 pub(super) struct Extended<'a> {
@@ -116,7 +116,12 @@ impl Plain {
     ) -> Result<(), ConnectorError> {
         self.leave_out_excluded(options, session);
         self.make_up_missing();
-        sink.ancestors(self.take_chain(session));
+        let mut chain = self.take_chain(session);
+        if let Some(last) = chain.last_mut() {
+            let root = self.root.clone();
+            self.add_xattrs(&root, last, value)?;
+        }
+        sink.ancestors(chain);
         let failed: HashSet<Vec<u8>> = self.failures.iter().map(|(path, _)| path.clone()).collect();
         let mut folders = self.group(&failed);
         let mut order: Vec<Vec<u8>> = folders.keys().cloned().collect();
@@ -128,14 +133,7 @@ impl Plain {
             let mut children = folders.remove(&folder).unwrap_or_default();
             for child in &mut children {
                 let path = join(&folder, &child.info.name);
-                for (name, kind) in self.xattrs.remove(&path).unwrap_or_default() {
-                    match value(&path, &name, kind) {
-                        Ok(xattr) => child.xattrs.push(xattr),
-                        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-                        Err(error) => child.problem = Some(error.message),
-                    }
-                }
-                child.xattrs.sort_by(|a, b| a.name.cmp(&b.name));
+                self.add_xattrs(&path, child, value)?;
                 let header = header(&path, &child.info);
                 // Before the engine can ask for it.
                 if child.info.mode.is_regular() {
@@ -146,10 +144,29 @@ impl Plain {
             }
             sink.listing(&folder, children);
         }
-        for (path, error) in self.failures {
+        for (path, error) in std::mem::take(&mut self.failures) {
             let directory = self.records.get(&path).is_some_and(|record| record.info.mode.is_directory());
+            session.acknowledge(failed_header(&path, &error));
             sink.failed(&path, directory, entry_error(&path, error));
         }
+        Ok(())
+    }
+
+    /// Asks for the values of a path's attributes.
+    fn add_xattrs(
+        &mut self,
+        path: &[u8],
+        record: &mut Record,
+        value: XattrValue<'_>,
+    ) -> Result<(), ConnectorError> {
+        for (name, kind) in self.xattrs.remove(path).unwrap_or_default() {
+            match value(path, &name, kind) {
+                Ok(xattr) => record.xattrs.push(xattr),
+                Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+                Err(error) => record.problem = Some(error.message),
+            }
+        }
+        record.xattrs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod destination;
 mod misbehaviour;
+mod python;
 mod source;
 mod storage;
 mod support;
