@@ -190,6 +190,10 @@ impl SftpStorage {
     /// Removes a temporary file, now or when there is a connection again.
     fn remove_temporary(&self, channel: &Channel, path: Vec<u8>) {
         let request = Request::Remove { path: path.clone() };
+        if self.naming() == Naming::Link {
+            // It is a second name of a good file, and most likely has to stay: not worth a wait.
+            return channel.send_and_forget(&request);
+        }
         let removed = call(channel, &request, &self.pool.patience()).is_ok_and(|reply| {
             crate::channel::is_missing(&reply) || asked("remove", &path).done(reply).is_ok()
         });
