@@ -17,6 +17,8 @@ use crate::transport::{CHANNELS, Connection, Transport};
 
 /// Tries for a first connection that servers end for a passing reason (too many logins at once).
 const FIRST_LOGINS_MAX: usize = 5;
+/// Longest wait at the end for connections that were just being made.
+const ENDING: Duration = Duration::from_secs(3);
 /// Silence that the user is told of.
 const STALL: Duration = Duration::from_secs(5);
 
@@ -168,17 +170,31 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Relaxed);
-        let members = std::mem::take(&mut lock(&self.shared.state).channels);
+        let shared = &self.shared;
+        shared.ended.store(true, Ordering::Relaxed);
+        let members = std::mem::take(&mut lock(&shared.state).channels);
         for member in members {
             member.channel.abandon(Lost::new(ErrorKind::Transient, "connection closed"));
+        }
+        // Whoever is just connecting has a socket's folder and a process to put away: the program
+        // must not end before that.
+        let until = Instant::now() + ENDING;
+        let mut state = lock(&shared.state);
+        while state.growing || state.connecting {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state =
+                shared.changed.wait_timeout(state, left).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         }
     }
 }
 
 impl Shared {
     fn connect(&self, patience: &Patience) -> Result<Member, ConnectorError> {
-        let (connection, channel) = self.transport.connect(&|| patience.lasts())?;
+        let (connection, channel) =
+            self.transport.connect(&|| patience.lasts() && !self.ended.load(Ordering::Relaxed))?;
         Ok(Member { channel, connection })
     }
 
@@ -249,10 +265,12 @@ impl Shared {
     }
 
     fn add(&self, member: Member) {
+        let mut state = lock(&self.state);
         if self.ended.load(Ordering::Relaxed) {
+            drop(state);
             member.channel.abandon(Lost::new(ErrorKind::Transient, "connection closed"));
         } else {
-            lock(&self.state).channels.push(member);
+            state.channels.push(member);
         }
     }
 

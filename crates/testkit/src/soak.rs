@@ -280,6 +280,8 @@ impl Stage {
         }
         for entry in fs::read_dir(self.path("tmp")).into_iter().flatten().flatten() {
             found.push(format!("{} is left", entry.path().display()));
+            // Told once.
+            let _ = fs::remove_dir_all(entry.path());
         }
         if code == 0 {
             let mut looked = Vec::new();

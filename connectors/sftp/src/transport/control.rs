@@ -54,7 +54,16 @@ impl ControlFolder {
 
 impl Drop for ControlFolder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        // The dying master removes its socket at the same moment.
+        for _ in 0..20 {
+            match std::fs::remove_dir_all(&self.folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                _ if !self.folder.exists() => return,
+                _ => {}
+            }
+        }
     }
 }
 
