@@ -4,23 +4,32 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use connector_fs::{FsDestination, FsSource, FsStorage, PtarStorage};
+use connector_plugin::{PluginDestination, PluginSource, PluginStorage};
 use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
 use kloset_connector::layer::{CountedStorage, RetriedStorage, ThrottledStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
 };
 
+use plakar_pkg::{Packages, Role};
+
+use crate::packages;
 use crate::resolve::Place;
 
 /// The storage connector of a place, wrapped: count (what really travels), then retry (outermost, so
 /// that repeated attempts are counted).
 pub fn storage(
+    packages: &Packages,
     place: &Place,
     context: &ConnectorContext,
     traffic: &Arc<Traffic>,
 ) -> Result<Arc<dyn Storage>, ConnectorError> {
     let location = storage_location(&place.location);
     let options = &place.options;
+    if let Some((command, options)) = packages::command(packages, &location, options, Role::Storage)? {
+        let storage = PluginStorage::new(&command, &location, &options, context)?;
+        return Ok(layered(ThrottledStorage::new(storage, context.clone()), context, traffic));
+    }
     match location.scheme.as_str() {
         "fs" => {
             let storage = FsStorage::new(&location, options, context)?;
@@ -68,6 +77,7 @@ impl SourcePlace {
 
 /// The source connector of one or several places of one kind.
 pub fn source(
+    packages: &Packages,
     places: Vec<SourcePlace>,
     options: &Options,
     context: &ConnectorContext,
@@ -81,6 +91,11 @@ pub fn source(
         .collect();
     if local.len() == places.len() {
         return Ok(Box::new(FsSource::with_roots(local, options, context)?));
+    }
+    if let [SourcePlace::At(location)] = places.as_slice()
+        && let Some((command, options)) = packages::command(packages, location, options, Role::Source)?
+    {
+        return Ok(Box::new(PluginSource::new(&command, location, &options, context)?));
     }
     match places.as_slice() {
         [SourcePlace::At(location)] => match location.scheme.as_str() {
@@ -98,10 +113,14 @@ pub fn source(
 
 /// The destination connector of a place.
 pub fn destination(
+    packages: &Packages,
     location: &Location,
     options: &Options,
     context: &ConnectorContext,
 ) -> Result<Box<dyn Destination>, ConnectorError> {
+    if let Some((command, options)) = packages::command(packages, location, options, Role::Destination)? {
+        return Ok(Box::new(PluginDestination::new(&command, location, &options, context)?));
+    }
     match location.scheme.as_str() {
         "fs" => Ok(Box::new(FsDestination::new(location, options, context)?)),
         "sftp" => Ok(Box::new(SftpDestination::new(location, options, context)?)),
@@ -110,6 +129,6 @@ pub fn destination(
 }
 
 fn unknown(location: &Location, message: String) -> ConnectorError {
-    let hint = "known schemes: fs, ptar, sftp";
+    let hint = "known schemes: fs, ptar, sftp, and those of installed packages (`plakar pkg list`)";
     ConnectorError::new(ErrorKind::Invalid, "open", location.to_string(), message).with_hint(hint)
 }

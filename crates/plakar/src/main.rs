@@ -12,6 +12,7 @@ mod exit;
 mod filters;
 mod machine;
 mod open;
+mod packages;
 mod passphrase;
 mod resolve;
 mod retention;

@@ -79,7 +79,7 @@ pub fn connect(app: &App) -> Result<Connected, Failure> {
 pub fn connect_place(app: &App, mut place: Place) -> Result<Connected, Failure> {
     let secrets = StoreSecrets::take(&mut place.options);
     let traffic = Arc::new(Traffic::default());
-    let storage = connectors::storage(&place, &app.connector_context(), &traffic)
+    let storage = connectors::storage(&app.packages(), &place, &app.connector_context(), &traffic)
         .map_err(|error| Failure::open(place.shown(), OpenError::Storage(error)))?;
     let shown = crate::config::mask::location(&storage.info().location).into_owned();
     Ok(Connected { storage, shown, traffic, secrets })

@@ -3,6 +3,7 @@
 pub mod faulty_store;
 pub mod memory_source;
 pub mod memory_store;
+pub mod package_server;
 pub mod proxy;
 pub mod recording_store;
 pub mod scripted_sftp;

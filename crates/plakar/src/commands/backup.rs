@@ -187,7 +187,7 @@ impl Backup {
         places: Vec<SourcePlace>,
         options: &Options,
     ) -> Result<Box<dyn Source>, Failure> {
-        connectors::source(places, options, &app.connector_context())
+        connectors::source(&app.packages(), places, options, &app.connector_context())
             .map_err(|error| Failure::connector(Role::Source, error))
     }
 

@@ -8,11 +8,15 @@ mod digest;
 mod gen_files;
 mod help;
 mod info;
+mod login;
+mod logout;
 mod ls;
+mod pkg;
 mod places;
 mod restore;
 mod rm;
 mod sync;
+mod token;
 mod version;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -54,7 +58,7 @@ fn run<T: Run>(app: &App, matches: &ArgMatches) -> Result<Outcome, Failure> {
     T::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?.run(app)
 }
 
-static ALL: [Entry; 16] = [
+static ALL: [Entry; 20] = [
     entry::<backup::Backup>("backup"),
     entry::<cat::Cat>("cat"),
     entry::<check::Check>("check"),
@@ -64,12 +68,16 @@ static ALL: [Entry; 16] = [
     hidden::<gen_files::Generate>("gen"),
     entry::<help::Help>("help"),
     entry::<info::Info>("info"),
+    entry::<login::Login>("login"),
+    entry::<logout::Logout>("logout"),
     entry::<ls::Ls>("ls"),
+    entry::<pkg::Pkg>("pkg"),
     entry::<restore::Restore>("restore"),
     entry::<rm::Rm>("rm"),
     entry::<places::SourceEntry>("source"),
     entry::<places::Store>("store"),
     entry::<sync::Sync>("sync"),
+    entry::<token::Token>("token"),
     entry::<version::Version>("version"),
 ];
 

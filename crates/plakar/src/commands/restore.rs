@@ -73,7 +73,8 @@ impl Run for Restore {
         options.extend(self.o.iter().cloned());
         let failed = |error| Failure::connector(Role::Destination, error);
         let destination =
-            connectors::destination(&place.location, &options, &app.connector_context()).map_err(failed)?;
+            connectors::destination(&app.packages(), &place.location, &options, &app.connector_context())
+                .map_err(failed)?;
         app.ui.start("export", Some(opened.repository.id().0));
         let settings = RestoreOptions { skip_permissions: self.skip_permissions };
         let report = restore(&snapshot, &path, destination.as_ref(), &settings, app.ui.as_ref())?;

@@ -12,6 +12,7 @@ mod codes;
 mod config;
 mod interrupts;
 mod maintenance;
+mod packages;
 mod sftp;
 mod support;
 mod sync;

@@ -34,15 +34,16 @@ pub fn check(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure
     let failed = |error| Failure::connector(role(kind), error);
     match kind {
         Kind::Store => {
-            connectors::storage(&place, &context, &Default::default()).map_err(failed)?;
+            connectors::storage(&app.packages(), &place, &context, &Default::default()).map_err(failed)?;
         }
         Kind::Source => {
             let places = vec![SourcePlace::of(place.location)];
-            let source = connectors::source(places, &place.options, &context);
+            let source = connectors::source(&app.packages(), places, &place.options, &context);
             source.and_then(|source| source.info()).map_err(failed)?;
         }
         Kind::Destination => {
-            let destination = connectors::destination(&place.location, &place.options, &context);
+            let destination =
+                connectors::destination(&app.packages(), &place.location, &place.options, &context);
             destination.and_then(|destination| destination.info()).map_err(failed)?;
         }
     }
@@ -66,14 +67,18 @@ pub fn ping(app: &App, kind: Kind, words: &[String]) -> Result<Outcome, Failure>
     };
     match kind {
         Kind::Store => {
-            connectors::storage(&place, &context, &Default::default()).map_err(failed)?.ping(&mut report);
+            connectors::storage(&app.packages(), &place, &context, &Default::default())
+                .map_err(failed)?
+                .ping(&mut report);
         }
         Kind::Source => {
             let places = vec![SourcePlace::of(place.location)];
-            connectors::source(places, &place.options, &context).map_err(failed)?.ping(&mut report);
+            connectors::source(&app.packages(), places, &place.options, &context)
+                .map_err(failed)?
+                .ping(&mut report);
         }
         Kind::Destination => {
-            connectors::destination(&place.location, &place.options, &context)
+            connectors::destination(&app.packages(), &place.location, &place.options, &context)
                 .map_err(failed)?
                 .ping(&mut report);
         }
