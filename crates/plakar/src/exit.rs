@@ -70,7 +70,7 @@ fn open_code(error: &OpenError) -> u8 {
 fn engine_code(error: &Error) -> u8 {
     match error {
         Error::Open(error) => open_code(error),
-        Error::Locked { .. } => LOCKED,
+        Error::Locked { .. } | Error::WrittenMeanwhile | Error::LockLost => LOCKED,
         Error::Source(error) | Error::Destination(error) => place_code(error),
         Error::StoreChanged(_) => DAMAGE,
         error if error.is_damage() => DAMAGE,

@@ -3,6 +3,7 @@
 //! Parses, opens, calls one engine function, shows, exits. No engine logic lives here.
 
 mod app;
+mod archive;
 mod cli;
 mod commands;
 mod config;
@@ -14,6 +15,7 @@ mod machine;
 mod open;
 mod packages;
 mod passphrase;
+mod pattern;
 mod resolve;
 mod retention;
 mod signals;

@@ -68,6 +68,19 @@ macro_rules! retention {
         }
 
         impl Retention {
+            /// Sets the number of a flag (`days`, `per-day`) that was not given; `false` if there is
+            /// no such flag.
+            pub fn set_default(&mut self, flag: &str, count: u32) -> bool {
+                match flag {
+                    $(
+                        $window_flag => _ = self.$window.get_or_insert(count),
+                        $cap_flag => _ = self.$cap.get_or_insert(count),
+                    )*
+                    _ => return false,
+                }
+                true
+            }
+
             /// The rules that were given.
             pub fn rules(&self) -> Vec<Rule> {
                 let all = [$(Rule { unit: $unit, word: $word, window: self.$window, cap: self.$cap },)*];
@@ -132,7 +145,8 @@ pub enum GroupKey {
 }
 
 impl GroupKey {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the word of a key.
+    pub fn parse(text: &str) -> Result<Self, String> {
         Ok(match text {
             "name" => Self::Name,
             "category" => Self::Category,

@@ -11,6 +11,7 @@ pub mod parent;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod xattrs;
 
 use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,7 @@ pub(crate) use content::read_chunks;
 pub(crate) use listing::{DirectoryIndex, FrameReader, ListingStream, children_from_tree};
 pub use parent::{ParentEntry, ParentTree};
 pub(crate) use walk::{Step, walk_steps};
+pub use xattrs::XattrTable;
 
 /// A path of a snapshot and what is there.
 #[derive(Clone, Debug)]

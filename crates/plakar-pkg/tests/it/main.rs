@@ -1,5 +1,6 @@
 //! Packages made, installed, damaged, removed, fetched.
 
+mod build;
 mod damage;
 mod install;
 mod remote;

@@ -87,7 +87,7 @@ pub fn logical_size(snapshot: &Snapshot) -> u64 {
 }
 
 /// The tags of a snapshot, joined by commas.
-fn tag_list(snapshot: &Snapshot) -> String {
+pub fn tag_list(snapshot: &Snapshot) -> String {
     let tags = snapshot.header().tags.iter();
     tags.map(|tag| escape::name(tag).into_owned()).collect::<Vec<_>>().join(",")
 }

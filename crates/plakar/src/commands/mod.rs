@@ -1,18 +1,26 @@
 //! Every command: one file each, one line in the list below.
 
+mod archive;
 mod backup;
 mod cat;
 mod check;
 mod create;
+mod diff;
 mod digest;
+mod dup;
 mod gen_files;
 mod help;
 mod info;
+mod locate;
 mod login;
 mod logout;
 mod ls;
+mod maintenance;
 mod pkg;
 mod places;
+mod policy;
+mod prune;
+mod repair;
 mod restore;
 mod rm;
 mod sync;
@@ -58,20 +66,28 @@ fn run<T: Run>(app: &App, matches: &ArgMatches) -> Result<Outcome, Failure> {
     T::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?.run(app)
 }
 
-static ALL: [Entry; 20] = [
+static ALL: [Entry; 28] = [
+    entry::<archive::ArchiveCommand>("archive"),
     entry::<backup::Backup>("backup"),
     entry::<cat::Cat>("cat"),
     entry::<check::Check>("check"),
     entry::<create::Create>("create"),
     entry::<places::Destination>("destination"),
+    entry::<diff::Diff>("diff"),
     entry::<digest::Digest>("digest"),
+    entry::<dup::Dup>("dup"),
     hidden::<gen_files::Generate>("gen"),
     entry::<help::Help>("help"),
     entry::<info::Info>("info"),
+    entry::<locate::Locate>("locate"),
     entry::<login::Login>("login"),
     entry::<logout::Logout>("logout"),
     entry::<ls::Ls>("ls"),
+    entry::<maintenance::Maintenance>("maintenance"),
     entry::<pkg::Pkg>("pkg"),
+    entry::<policy::Policy>("policy"),
+    entry::<prune::Prune>("prune"),
+    entry::<repair::Repair>("repair"),
     entry::<restore::Restore>("restore"),
     entry::<rm::Rm>("rm"),
     entry::<places::SourceEntry>("source"),

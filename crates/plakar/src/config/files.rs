@@ -62,7 +62,8 @@ fn fill_from_oldest(
     Ok(())
 }
 
-fn read_if_present(path: &Path) -> Result<Option<String>, ConfigError> {
+/// A file's text, if there is such a file.
+pub fn read_if_present(path: &Path) -> Result<Option<String>, ConfigError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -70,10 +71,10 @@ fn read_if_present(path: &Path) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// Changes the configuration: lock, load, `change`, write. Nothing is written when `change` fails.
-pub fn update<T, E: From<ConfigError>>(
+/// Runs `change` while nobody else changes the configuration.
+pub fn locked<T, E: From<ConfigError>>(
     directory: &Path,
-    change: impl FnOnce(&mut Configuration) -> Result<T, E>,
+    change: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -83,21 +84,35 @@ pub fn update<T, E: From<ConfigError>>(
     let lock_path = directory.join(LOCK_FILE);
     let lock = open_lock(&lock_path).map_err(failed(&lock_path))?;
     lock.lock().map_err(failed(&lock_path))?;
-    let before = load(directory)?;
-    let mut after = before.clone();
-    let value = change(&mut after)?;
-    for kind in Kind::ALL {
-        let path = directory.join(format!("{}.yml", kind.plural()));
-        let unchanged = before.section(kind) == after.section(kind);
-        if unchanged && path.exists() {
-            continue;
+    change()
+}
+
+/// Changes the configuration: lock, load, `change`, write. Nothing is written when `change` fails.
+pub fn update<T, E: From<ConfigError>>(
+    directory: &Path,
+    change: impl FnOnce(&mut Configuration) -> Result<T, E>,
+) -> Result<T, E> {
+    locked(directory, || {
+        let before = load(directory)?;
+        let mut after = before.clone();
+        let value = change(&mut after)?;
+        for kind in Kind::ALL {
+            let path = directory.join(format!("{}.yml", kind.plural()));
+            let unchanged = before.section(kind) == after.section(kind);
+            if unchanged && path.exists() {
+                continue;
+            }
+            replace(&path, &yaml::write_section(kind, after.section(kind)))?;
         }
-        // Links are written through: the user may keep the file elsewhere.
-        let target = fs::canonicalize(&path).unwrap_or(path);
-        let text = yaml::write_section(kind, after.section(kind));
-        write_private(&target, text.as_bytes()).map_err(failed(&target))?;
-    }
-    Ok(value)
+        Ok(value)
+    })
+}
+
+/// Replaces a file of the configuration.
+pub fn replace(path: &Path, text: &str) -> Result<(), ConfigError> {
+    // Links are written through: the user may keep the file elsewhere.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    write_private(&target, text.as_bytes()).map_err(|source| ConfigError::Write { path: target, source })
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {

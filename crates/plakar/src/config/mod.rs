@@ -4,6 +4,7 @@ pub mod directories;
 pub mod files;
 pub mod import;
 pub mod mask;
+pub mod policies;
 pub mod show;
 pub mod yaml;
 

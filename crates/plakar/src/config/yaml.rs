@@ -87,7 +87,8 @@ pub fn read_entries(text: &str) -> Result<RawEntries, String> {
     parse(text)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+/// Reads a document.
+pub fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_saphyr::from_str(text).map_err(|error| {
         error
             .to_string()
@@ -100,7 +101,7 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 /// Nothing but blanks, comments and document marks.
-fn is_empty(text: &str) -> bool {
+pub fn is_empty(text: &str) -> bool {
     text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
@@ -146,7 +147,7 @@ pub fn write_entry(name: &str, options: &Options) -> String {
 }
 
 /// A string as a YAML scalar, quoted where a reader could take it for something else.
-fn scalar(text: &str) -> String {
+pub fn scalar(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()
     } else if text.is_empty() || text.chars().any(needs_escape) || reads_as_other_type(text) {
