@@ -37,7 +37,7 @@ pub mod export_request {
     pub enum Packet {
         #[prost(message, tag = "1")]
         Record(super::super::connectors::Record),
-        #[prost(bytes = "bytes", tag = "2")]
+        #[prost(bytes, tag = "2")]
         Chunk(::prost::bytes::Bytes),
     }
 }
