@@ -145,7 +145,9 @@ pub fn build_own(name: &str, folder: &Path, request: &BuildRequest<'_>) -> Resul
     let binaries = work.path().join("package");
     let mut cargo = Command::new("cargo");
     cargo
-        .args(["build", "--release", "--locked", "--bins", "--manifest-path"])
+        .args(["build", "--release", "--locked", "--bins"])
+        // Packages travel; symbols do not help their users.
+        .args(["--config", "profile.release.strip=true", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .args(["--message-format", "json-render-diagnostics"]);
     let executables = executables(&mut cargo)?;
