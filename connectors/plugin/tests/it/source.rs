@@ -42,7 +42,9 @@ fn the_plain_protocol_tells_the_same_of_a_plain_tree() {
             .collect();
         let contents = drive::read(source.as_ref(), &wanted).expect("read");
         let folders: Vec<_> = scanned.listings.into_iter().map(|(folder, _)| folder).collect();
-        (scanned.chain, folders, records, contents, scanned.failed.len())
+        // Times of the folders above belong to others.
+        let chain: Vec<_> = scanned.chain.into_iter().map(|record| record.info.name).collect();
+        (chain, folders, records, contents, scanned.failed.len())
     };
     assert!(scan(true) == scan(false), "both tell the same");
     std::fs::write(root.join(odd), b"x").expect("write");
