@@ -18,6 +18,9 @@ use kloset_format::{KeyOrder, Mac, ResourceType, SnapshotId};
 use crate::vfs::{DirectoryIndex, FrameReader, ListingStream, OBJECTS_PER_BATCH};
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 
+/// Key and value of one row of a tree.
+type Row = (Box<[u8]>, Mac);
+
 /// What was met: how it was met, and the start of its name. Two of 2^40 names share their first 12
 /// bytes with a chance below one in 2^17.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,7 +197,7 @@ impl<'a> Walk<'a> {
         record_type: ResourceType,
         record: Mac,
         role: Role,
-    ) -> Result<Vec<(Box<[u8]>, Mac)>, Error> {
+    ) -> Result<Vec<Row>, Error> {
         self.reach(BlobId::new(record_type, record))?;
         let order = if record_type == ResourceType::VFS_BTREE { KeyOrder::Tree } else { KeyOrder::Bytes };
         let tree = snapshot.tree(record_type, record, order)?;

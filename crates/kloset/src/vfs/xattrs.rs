@@ -9,6 +9,9 @@ use super::{OBJECTS_PER_BATCH, read_chunks};
 use crate::repository::DecodeOn;
 use crate::{BlobId, Error, Snapshot};
 
+/// Name and value of one attribute.
+pub type NamedValue = (Vec<u8>, Vec<u8>);
+
 /// Names and objects of the attributes at and below one path.
 pub struct XattrTable(HashMap<Vec<u8>, Vec<(Vec<u8>, Mac)>>);
 
@@ -18,8 +21,8 @@ impl Snapshot {
         let tree = self.tree(ResourceType::XATTR_BTREE, self.source().roots.xattrs, KeyOrder::Bytes)?;
         let mut wanted = Vec::new();
         tree.scan(&mut |key, mac| {
-            // The key starts with the path; what else is in between is looked at below.
-            if key.starts_with(start) || start.is_empty() {
+            // The key starts with the path; others that do are left out below.
+            if key.starts_with(start) {
                 wanted.push(BlobId::new(ResourceType::XATTR_ENTRY, mac));
             }
             Ok(())
@@ -39,8 +42,15 @@ impl Snapshot {
 }
 
 impl XattrTable {
+    /// Paths that have attributes, in byte order.
+    pub fn paths(&self) -> Vec<&[u8]> {
+        let mut paths: Vec<&[u8]> = self.0.keys().map(Vec::as_slice).collect();
+        paths.sort_unstable();
+        paths
+    }
+
     /// Names and values of the attributes of a path, sorted by name.
-    pub fn values(&self, snapshot: &Snapshot, path: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn values(&self, snapshot: &Snapshot, path: &[u8]) -> Result<Vec<NamedValue>, Error> {
         let Some(named) = self.0.get(path) else { return Ok(Vec::new()) };
         let objects: Vec<Mac> = named.iter().map(|(_, object)| *object).collect();
         let mut values = Vec::with_capacity(named.len());
