@@ -64,6 +64,8 @@ pub enum Special<'a> {
 /// An archive being written.
 pub struct Archive<W: Write>(Kind<W>);
 
+// One archive is written at a time: its size on the stack does not matter.
+#[allow(clippy::large_enum_variant)]
 enum Kind<W: Write> {
     Tar(tar::Tar<W>),
     Tarball(tar::Tar<GzEncoder<W>>),
@@ -71,6 +73,8 @@ enum Kind<W: Write> {
 }
 
 /// The content of one file; it must be ended.
+// One content is written at a time: its size on the stack does not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum Content<'a, W: Write> {
     /// In a tar.
     Tar(tar::Content<'a, W>),

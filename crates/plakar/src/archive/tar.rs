@@ -232,7 +232,7 @@ mod tests {
     fn long_names_are_cut_at_a_slash_or_not_at_all() {
         let long = [vec![b'a'; 90], vec![b'/'], vec![b'b'; 90]].concat();
         assert_eq!(split(&long).unwrap(), (&long[..90], &long[91..]));
-        assert_eq!(split(&vec![b'a'; 101]), None);
+        assert_eq!(split(&[b'a'; 101]), None);
         assert_eq!(split(&[vec![b'a'; 200], vec![b'/'], vec![b'b'; 20]].concat()), None);
     }
 

@@ -198,15 +198,15 @@ fn dos_time(seconds: i64) -> u32 {
     let time = time.to_zoned(jiff::tz::TimeZone::UTC);
     let year = u32::try_from(time.year()).unwrap_or(0);
     if !(1980..=2107).contains(&year) {
-        return 1 << 21 | 1 << 16;
+        return (1 << 21) | (1 << 16);
     }
     let part = |value: i8| u32::from(value.unsigned_abs());
-    (year - 1980) << 25
-        | part(time.month()) << 21
-        | part(time.day()) << 16
-        | part(time.hour()) << 11
-        | part(time.minute()) << 5
-        | part(time.second()) / 2
+    ((year - 1980) << 25)
+        | (part(time.month()) << 21)
+        | (part(time.day()) << 16)
+        | (part(time.hour()) << 11)
+        | (part(time.minute()) << 5)
+        | (part(time.second()) / 2)
 }
 
 fn is_large(entry: &Central) -> bool {
