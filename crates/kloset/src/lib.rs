@@ -10,6 +10,7 @@ pub mod check;
 pub mod dup;
 pub mod error;
 pub mod exclude;
+mod inspect;
 pub mod maintenance;
 pub mod monitor;
 pub mod remove;
@@ -24,6 +25,7 @@ pub mod vfs;
 mod write;
 
 pub use error::{Error, OpenError};
+pub use inspect::Locks;
 pub use monitor::{Event, Monitor, SilentMonitor};
 pub use repository::{BlobId, BlobLocation, Repository};
 pub use runtime::Runtime;

@@ -50,6 +50,9 @@ enum Role {
     Content,
 }
 
+/// Key and value of a tree; keys only where they matter.
+type Pair = (Box<[u8]>, Mac);
+
 /// Whether every blob that is reached is remembered, or only packfiles.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Detail {
@@ -220,7 +223,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reaches new listings and what their entries name.
-    fn listings(&mut self, snapshot: &Snapshot, mut rows: Vec<(Box<[u8]>, Mac)>) -> Result<(), Error> {
+    fn listings(&mut self, snapshot: &Snapshot, mut rows: Vec<Pair>) -> Result<(), Error> {
         rows.retain(|(_, mac)| self.is_new(Role::Listing, *mac));
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let macs: Vec<Mac> = rows.iter().map(|(_, mac)| *mac).collect();
@@ -246,7 +249,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reaches the entries of the file tree; those that no listing had are read.
-    fn entries(&mut self, snapshot: &Snapshot, entries: &[(Box<[u8]>, Mac)]) -> Result<(), Error> {
+    fn entries(&mut self, snapshot: &Snapshot, entries: &[Pair]) -> Result<(), Error> {
         let mut unread = Vec::new();
         for (_, mac) in entries {
             if self.is_new(Role::Entry, *mac) {
@@ -266,7 +269,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn attributes(&mut self, snapshot: &Snapshot, values: &[(Box<[u8]>, Mac)]) -> Result<(), Error> {
+    fn attributes(&mut self, snapshot: &Snapshot, values: &[Pair]) -> Result<(), Error> {
         let mut unread = Vec::new();
         for (_, mac) in values {
             let blob = BlobId::new(ResourceType::XATTR_ENTRY, *mac);

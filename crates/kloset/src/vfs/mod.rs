@@ -28,7 +28,7 @@ pub(crate) use content::read_chunks;
 pub(crate) use listing::{DirectoryIndex, FrameReader, ListingStream, children_from_tree};
 pub use parent::{ParentEntry, ParentTree};
 pub(crate) use walk::{Step, walk_steps};
-pub use xattrs::XattrTable;
+pub use xattrs::{NamedValue, XattrTable};
 
 /// A path of a snapshot and what is there.
 #[derive(Clone, Debug)]

@@ -95,6 +95,9 @@ fn command_line(command: &Command, words: &[OsString], path: &str) -> Result<Vec
     let level =
         normalise(command, words, AfterWords::Leave).map_err(|error| word_failure(error, command, path))?;
     let Some((name, rest)) = level.positional.split_first() else {
+        if !command.is_subcommand_required_set() {
+            return Ok(level.flags);
+        }
         return Err(Failure::usage("no action specified").with_text(help::usage(command, path)));
     };
     let name = name.to_string_lossy();

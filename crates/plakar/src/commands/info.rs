@@ -34,6 +34,13 @@ pub struct Info {
     argument: Option<OsString>,
 }
 
+impl Info {
+    /// Describes the store.
+    pub fn of_store() -> Self {
+        Self { errors: false, argument: None }
+    }
+}
+
 impl Run for Info {
     fn run(self, app: &App) -> Result<Outcome, Failure> {
         let argument = self.argument.as_deref().map(SnapshotArgument::parse);

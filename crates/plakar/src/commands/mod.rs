@@ -5,6 +5,7 @@ mod backup;
 mod cat;
 mod check;
 mod create;
+mod diag;
 mod diff;
 mod digest;
 mod dup;
@@ -23,6 +24,7 @@ mod prune;
 mod repair;
 mod restore;
 mod rm;
+mod status;
 mod sync;
 mod token;
 mod version;
@@ -66,13 +68,14 @@ fn run<T: Run>(app: &App, matches: &ArgMatches) -> Result<Outcome, Failure> {
     T::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?.run(app)
 }
 
-static ALL: [Entry; 28] = [
+static ALL: [Entry; 30] = [
     entry::<archive::ArchiveCommand>("archive"),
     entry::<backup::Backup>("backup"),
     entry::<cat::Cat>("cat"),
     entry::<check::Check>("check"),
     entry::<create::Create>("create"),
     entry::<places::Destination>("destination"),
+    hidden::<diag::Diag>("diag"),
     entry::<diff::Diff>("diff"),
     entry::<digest::Digest>("digest"),
     entry::<dup::Dup>("dup"),
@@ -91,6 +94,7 @@ static ALL: [Entry; 28] = [
     entry::<restore::Restore>("restore"),
     entry::<rm::Rm>("rm"),
     entry::<places::SourceEntry>("source"),
+    entry::<status::Status>("status"),
     entry::<places::Store>("store"),
     entry::<sync::Sync>("sync"),
     entry::<token::Token>("token"),

@@ -7,6 +7,7 @@
 )]
 
 mod append_only;
+mod archives;
 mod backups;
 mod codes;
 mod config;
