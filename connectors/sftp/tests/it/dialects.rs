@@ -126,7 +126,12 @@ fn users_limit_of_files_in_flight_is_kept() {
     let source = source_by(&lesser.sshd.ssh_config(), &tree, &context);
     let found = scan(&source);
     check(&tree, &found, &read(&source, requests(&found)));
-    assert_eq!((lesser.scripted.handles_most(), lesser.scripted.sessions()), (1, 2));
+    // The second channel may come too late to be used: the limit bounds, it does not promise.
+    let (handles, sessions) = (lesser.scripted.handles_most(), lesser.scripted.sessions());
+    assert!(
+        (1..=2).contains(&sessions) && handles * sessions <= 2,
+        "{handles} handles in {sessions} sessions"
+    );
 }
 
 #[test]
