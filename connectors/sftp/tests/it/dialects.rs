@@ -127,7 +127,7 @@ fn users_limit_of_files_in_flight_is_kept() {
     let found = scan(&source);
     check(&tree, &found, &read(&source, requests(&found)));
     // The second channel may come too late to be used: the limit bounds, it does not promise.
-    let (handles, sessions) = (lesser.scripted.handles_most(), lesser.scripted.sessions());
+    let (handles, sessions) = (lesser.scripted.handles_most(), lesser.scripted.sessions() as usize);
     assert!(
         (1..=2).contains(&sessions) && handles * sessions <= 2,
         "{handles} handles in {sessions} sessions"
