@@ -131,6 +131,7 @@ fn repair_locked(
 /// A sound packfile and the blobs to tell of.
 struct Contents {
     packfile: PackfileId,
+    /// Padding included: readers that compare index and state expect it in both.
     blobs: Vec<(BlobId, BlobLocation)>,
 }
 
@@ -153,14 +154,19 @@ impl Work<'_> {
             self.whole.runtime().proceed()?;
             let checked = match self.sizes.get(&packfile) {
                 Some(&size) => check_packfile(self.whole, packfile, size, MEMORY_BYTES, &mut scratch)?,
-                None => CheckedPackfile { problems: vec!["it does not exist".to_owned()], blobs: Vec::new() },
+                None => CheckedPackfile {
+                    problems: vec!["it does not exist".to_owned()],
+                    ..CheckedPackfile::default()
+                },
             };
             if let Some(problem) = checked.problems.first() {
                 self.done.damaged += 1;
                 self.monitor.event(Event::Warning(&format!("packfile {packfile}: {problem}")));
                 continue;
             }
-            let mut blobs = Vec::new();
+            let padding = checked.padding.into_iter();
+            let mut blobs: Vec<_> =
+                padding.map(|(mac, place)| (BlobId::new(ResourceType::RANDOM, mac), place)).collect();
             for checked in checked.blobs {
                 match checked.result {
                     Ok(_) if checked.blob.resource == ResourceType::SNAPSHOT => {

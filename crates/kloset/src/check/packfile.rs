@@ -35,6 +35,8 @@ pub(crate) struct CheckedPackfile {
     /// What is wrong with the packfile as such.
     pub problems: Vec<String>,
     pub blobs: Vec<CheckedBlob>,
+    /// Places of padding.
+    pub padding: Vec<(Mac, BlobLocation)>,
 }
 
 impl CheckedPackfile {
@@ -118,6 +120,10 @@ impl Reader<'_> {
             signed.update(&bytes);
             payload.update(&bytes);
             for record in layout.records.get(next..blobs).unwrap_or_default() {
+                if record.resource_type() == Some(ResourceType::RANDOM) {
+                    checked.padding.push((record.mac, self.place(record)));
+                    continue;
+                }
                 let start = record.offset.checked_sub(at).and_then(|start| usize::try_from(start).ok());
                 let encoded = start.and_then(|start| bytes.get(start..start + record.length as usize));
                 checked.blobs.extend(self.check_blob(record, encoded.unwrap_or_default(), scratch));
@@ -190,14 +196,15 @@ impl Reader<'_> {
         (end.max(limit).min(layout.payload_end), blobs)
     }
 
-    /// Decodes one blob; `None` for padding and for types that this build does not know.
+    fn place(&self, record: &BlobRecord) -> BlobLocation {
+        BlobLocation { packfile: self.packfile, offset: record.offset, length: record.length }
+    }
+
+    /// Decodes one blob; `None` for types that this build does not know.
     fn check_blob(&self, record: &BlobRecord, encoded: &[u8], scratch: &mut Scratch) -> Option<CheckedBlob> {
         let resource = record.resource_type().filter(|resource| resource.name().is_some())?;
-        if resource == ResourceType::RANDOM {
-            return None;
-        }
         let blob = BlobId::new(resource, record.mac);
-        let place = BlobLocation { packfile: self.packfile, offset: record.offset, length: record.length };
+        let place = self.place(record);
         let result = match self.repository.decode_verified(blob, place, encoded, scratch) {
             Ok(plain) => Ok(u32::try_from(plain.len()).unwrap_or(u32::MAX)),
             Err(Error::BlobDamaged { reason, .. }) => Err(reason),
