@@ -6,11 +6,10 @@
 //! ```no_run
 //! use kloset_connector::{ConnectorContext, ConnectorError, Location, Options, Storage};
 //!
-//! fn open(_: &Location, _: &Options, _: &ConnectorContext) -> Result<Box<dyn Storage>, ConnectorError> {
-//!     todo!()
-//! }
-//!
-//! fn main() -> std::process::ExitCode {
+//! // `open` makes the connector, as `MyStorage::new`; its `main` returns what this returns.
+//! fn serve<S: Storage + 'static>(
+//!     open: fn(&Location, &Options, &ConnectorContext) -> Result<S, ConnectorError>,
+//! ) -> std::process::ExitCode {
 //!     plugin_sdk::serve_storage(open)
 //! }
 //! ```

@@ -6,12 +6,11 @@ pub fn parse(text: &str) -> Result<u64, String> {
     let plain = text.trim().trim_end_matches("/s");
     let upper = plain.to_ascii_uppercase();
     let short = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B')).unwrap_or(&upper);
-    let (digits, unit) = match short.chars().last() {
-        Some('K') => (short.trim_end_matches('K'), 1u64 << 10),
-        Some('M') => (short.trim_end_matches('M'), 1 << 20),
-        Some('G') => (short.trim_end_matches('G'), 1 << 30),
-        _ => (short, 1),
-    };
+    let units = [('K', 1u64 << 10), ('M', 1 << 20), ('G', 1 << 30)];
+    let (digits, unit) = units
+        .into_iter()
+        .find_map(|(letter, unit)| Some((short.strip_suffix(letter)?, unit)))
+        .unwrap_or((short, 1));
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(bad());
     }
