@@ -30,7 +30,7 @@ enum Part {
     Snapshot(Words),
     /// Names of the states
     State(Words),
-    /// Names of the packfiles, or what is in one: [HEX]
+    /// Names of the packfiles, or what is in one: HEX or nothing
     Packfile(Words),
     /// An object: HEX
     Object(Words),
@@ -40,7 +40,7 @@ enum Part {
     Blobsearch(Words),
     /// An entry: ID:PATH
     Vfs(Words),
-    /// Extended attributes: ID[:PATH]
+    /// Extended attributes: ID or ID:PATH
     Xattr(Words),
     /// Content types and paths: ID
     Contenttype(Words),
