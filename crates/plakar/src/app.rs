@@ -19,8 +19,9 @@ use crate::cli::{Globals, Invocation, duration, parse};
 use crate::config::directories::make_private;
 use crate::config::{Configuration, Directories, files};
 use crate::error::{Failure, Outcome};
-use crate::ui::Ui;
-use crate::{exit, machine, signals};
+use crate::report::{Ending, ReportFlag};
+use crate::ui::{Ui, escape};
+use crate::{exit, machine, open, signals};
 
 /// What every command may use.
 pub struct App {
@@ -57,36 +58,43 @@ pub fn run(program: &str, words: &[OsString]) -> u8 {
         ui.report("Option -config is deprecated, please use -configdir instead\n");
     }
     let timed = globals.time;
+    let report = ReportFlag::of(&matches);
     let line =
         std::iter::once(program.to_owned()).chain(words.iter().map(|w| w.to_string_lossy().into_owned()));
-    let result = App::new(globals, location, Arc::clone(&ui), line, interrupted)
-        .and_then(|app| (command.run)(&app, &matches));
+    let result = App::new(globals, location, Arc::clone(&ui), line, interrupted).and_then(|app| {
+        if report.is_some() {
+            open::announce(&app);
+        }
+        (command.run)(&app, &matches)
+    });
     ui.end_progress();
     if timed {
         let _ = ui.result(&format!("time: {}", duration::show(started.elapsed())));
     }
-    finish(program, Some(&ui), &result)
+    let result = result.and_then(|outcome| ui.flush().map(|()| outcome));
+    let code = finish(program, Some(&ui), &result);
+    let Some(path) = report else { return code };
+    let ending = Ending { command: command.name, result: &result, code };
+    match ui.recorder().write(&path, &ending) {
+        Ok(()) => code,
+        Err(why) => {
+            ui.report(&format!("{program}: {}\n", escape::line(&why)));
+            if code == exit::DONE { exit::FAILURE } else { code }
+        }
+    }
 }
 
-/// Writes out what is left, reports the failure and chooses the exit code.
+/// Reports the failure and chooses the exit code.
 fn finish(program: &str, ui: Option<&Ui>, result: &Result<Outcome, Failure>) -> u8 {
     let report = match result {
         Ok(_) => String::new(),
         Err(failure) => failure.report(program),
     };
-    let mut lost_output = None;
     match ui {
-        Some(ui) => {
-            lost_output = ui.flush().err();
-            ui.report(&report);
-        }
+        Some(ui) => ui.report(&report),
         None => {
             let _ = std::io::stderr().lock().write_all(report.as_bytes());
         }
-    }
-    if let (Ok(_), Some(failure)) = (result, lost_output) {
-        let _ = std::io::stderr().lock().write_all(failure.report(program).as_bytes());
-        return exit::code(&Err(failure), None);
     }
     exit::code(result, signals::received())
 }

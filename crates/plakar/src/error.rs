@@ -120,6 +120,12 @@ impl Failure {
         self
     }
 
+    /// Message and hints, without a usage block.
+    pub fn words(&self) -> (Option<String>, Vec<String>) {
+        let (message, hints, _) = self.parts();
+        (message, hints)
+    }
+
     /// What is printed on standard error; empty when there is nothing to say.
     pub fn report(&self, program: &str) -> String {
         let (message, hints, text) = self.parts();

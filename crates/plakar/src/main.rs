@@ -16,6 +16,7 @@ mod open;
 mod packages;
 mod passphrase;
 mod pattern;
+mod report;
 mod resolve;
 mod retention;
 mod signals;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::connectors;
 use crate::error::Failure;
 use crate::passphrase::{self, Secret, StoreSecrets};
+use crate::report::Side;
 use crate::resolve::{self, Place};
 
 /// A store that is reached but not read.
@@ -70,9 +71,33 @@ impl Opened {
     }
 }
 
+/// Tells the recorder which store the command is about to use, if that can be told.
+pub fn announce(app: &App) {
+    if let Ok(place) = resolve::store(app) {
+        app.ui.recorder().place(Side::Store, shown_whole(app, &place));
+    }
+}
+
+/// The same words whether the store can be reached or not, and wherever the program is started.
+fn shown_whole(app: &App, place: &Place) -> String {
+    let mut place = place.clone();
+    if matches!(place.location.scheme.as_str(), "fs" | "ptar") {
+        let path = app.working_directory().join(&place.location.rest);
+        place.location.rest = path.to_string_lossy().into_owned();
+    }
+    place.shown()
+}
+
 /// Reaches the store of the command without reading it.
 pub fn connect(app: &App) -> Result<Connected, Failure> {
-    connect_place(app, resolve::store(app)?)
+    connect_side(app, Side::Store, resolve::store(app)?)
+}
+
+fn connect_side(app: &App, side: Side, place: Place) -> Result<Connected, Failure> {
+    app.ui.recorder().place(side, shown_whole(app, &place));
+    let connected = connect_place(app, place)?;
+    app.ui.recorder().connected(side, &connected.traffic);
+    Ok(connected)
 }
 
 /// Reaches the store at a place without reading it.
@@ -91,12 +116,13 @@ pub fn open(app: &App) -> Result<Opened, Failure> {
     let failed = |error| Failure::open(shown.clone(), error);
     let locked = LockedStore::probe(storage, options(app)).map_err(&failed)?;
     let (repository, secret) = unlock(app, locked, &secrets, &failed)?;
+    app.ui.recorder().opened(Side::Store, repository.id());
     Ok(Opened { repository: Arc::new(repository), traffic, shown, secret })
 }
 
 /// Opens the other store of a sync.
 pub fn open_peer(app: &App, place: Place) -> Result<Opened, Failure> {
-    let Connected { storage, shown, traffic, secrets } = connect_place(app, place)?;
+    let Connected { storage, shown, traffic, secrets } = connect_side(app, Side::Peer, place)?;
     let failed = |error| Failure::open(shown.clone(), error);
     let mut locked = LockedStore::probe(storage, options(app)).map_err(&failed)?;
     if !locked.is_encrypted() {

@@ -18,6 +18,7 @@ use crate::error::{Failure, Outcome, Role};
 use crate::filters::{parse_date, split_tags};
 use crate::machine;
 use crate::open::{self, Opened};
+use crate::report::{Counts, ReportFlag};
 use crate::resolve;
 use crate::ui::Summary;
 
@@ -95,6 +96,9 @@ pub struct Backup {
     #[arg(long, value_name = "KEY=VALUE", value_parser = option_pair, action = clap::ArgAction::Append)]
     o: Vec<(String, String)>,
 
+    #[command(flatten)]
+    report: ReportFlag,
+
     /// What to back up
     #[arg(value_name = "SOURCE", num_args = 0..)]
     sources: Vec<OsString>,
@@ -134,6 +138,15 @@ impl Run for Backup {
 
 fn summarize(app: &App, opened: &Opened, report: &BackupReport) {
     let (read_bytes, written_bytes) = opened.bytes();
+    app.ui.recorder().count(Counts {
+        snapshots: Some(1),
+        entries: Some(report.entries),
+        entries_failed: Some(report.errors),
+        files_unchanged: Some(report.files_unchanged),
+        content_bytes: Some(report.content_bytes),
+        source_read_bytes: Some(report.read_bytes),
+        ..Counts::default()
+    });
     app.ui.summary(&Summary {
         snapshot: report.snapshot,
         verb: "backup",

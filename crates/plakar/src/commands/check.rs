@@ -11,6 +11,7 @@ use crate::commands::Run;
 use crate::error::{Failure, Outcome, chain};
 use crate::filters::{Filters, SnapshotArgument, select_retained};
 use crate::open::{self, Opened};
+use crate::report::{Counts, ReportFlag};
 use crate::retention::Retention;
 use crate::ui::Summary;
 
@@ -36,6 +37,9 @@ pub struct Check {
     #[command(flatten)]
     retention: Retention,
 
+    #[command(flatten)]
+    report: ReportFlag,
+
     /// Snapshots, and where in them to start
     #[arg(value_name = "ID[:PATH]", num_args = 0..)]
     arguments: Vec<OsString>,
@@ -59,6 +63,11 @@ impl Run for Check {
         let options = CheckOptions { fast: self.fast };
         let damaged = run(app, &opened, &plan.targets, options)? + plan.damaged;
         app.ui.end();
+        app.ui.recorder().count(Counts {
+            snapshots: Some((plan.targets.len() + plan.damaged) as u64),
+            snapshots_failed: Some(damaged as u64),
+            ..Counts::default()
+        });
         if damaged > 0 { Err(Failure::Damaged { snapshots: damaged }) } else { Ok(Outcome::Done) }
     }
 }

@@ -16,6 +16,7 @@ use crate::connectors;
 use crate::error::{Failure, Outcome, Role};
 use crate::filters::{NameFilters, SnapshotArgument, select};
 use crate::open::{self, Opened};
+use crate::report::{Counts, ReportFlag};
 use crate::resolve;
 use crate::ui::Summary;
 
@@ -45,6 +46,9 @@ pub struct Restore {
     /// Option of the destination, repeatable
     #[arg(long, value_name = "KEY=VALUE", value_parser = option_pair, action = clap::ArgAction::Append)]
     o: Vec<(String, String)>,
+
+    #[command(flatten)]
+    report: ReportFlag,
 
     #[command(flatten)]
     filters: NameFilters,
@@ -86,6 +90,7 @@ impl Run for Restore {
             read_bytes: opened.traffic.read_bytes.load(Ordering::Relaxed),
             written_bytes: report.bytes,
         });
+        record(app, &report);
         let limited = limitations(&report);
         if let Some(text) = &limited {
             app.ui.info(text);
@@ -113,6 +118,21 @@ impl Restore {
             }
         }
         Err(Failure::refused("no snapshots found"))
+    }
+}
+
+fn record(app: &App, report: &RestoreReport) {
+    app.ui.recorder().count(Counts {
+        snapshots: Some(1),
+        entries: Some(report.entries),
+        entries_failed: Some(report.failed),
+        files_unchanged: Some(report.kept),
+        content_bytes: Some(report.bytes),
+        destination_written_bytes: Some(report.bytes),
+        ..Counts::default()
+    });
+    for (&limitation, &count) in &report.limitations {
+        app.ui.recorder().limitation(limitation, count);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::Kind;
 use crate::error::{Failure, Outcome, chain};
 use crate::filters::{Filters, SnapshotArgument, select_retained};
 use crate::open::{self, Opened};
+use crate::report::{Counts, ReportFlag};
 use crate::resolve;
 use crate::retention::Retention;
 use crate::ui::Summary;
@@ -35,6 +36,9 @@ pub struct Sync {
     /// Accepted for compatibility
     #[arg(long, value_name = "no|vfs")]
     cache: Option<String>,
+
+    #[command(flatten)]
+    report: ReportFlag,
 
     #[command(flatten)]
     filters: Filters,
@@ -135,6 +139,7 @@ impl Sync {
     fn copy(&self, app: &App, from: &Opened, to: &Opened, prefix: &str) -> Result<Went, Failure> {
         let selection = select_retained(&from.repository, &app.ui, prefix, &self.filters, &self.retention);
         let mut went = Went { copied: 0, failed: selection.unreadable as u64 };
+        app.ui.recorder().count(Counts { snapshots_failed: Some(went.failed), ..Counts::default() });
         if selection.snapshots.is_empty() {
             app.ui.info(&format!("No matching snapshot found in store {}", from.shown()));
             return Ok(went);
@@ -163,6 +168,11 @@ impl Sync {
                         written_bytes: after.1 - before.1,
                     });
                     before = after;
+                    app.ui.recorder().count(Counts {
+                        entries: Some(done.entries),
+                        content_bytes: Some(done.content_bytes),
+                        ..Counts::default()
+                    });
                     app.ui.info(&format!("Synchronization of {} finished", done.snapshot));
                 }
                 SyncStep::Failed(id, error) => {
@@ -172,6 +182,12 @@ impl Sync {
             })?;
         went.copied = report.copied;
         went.failed += report.failed;
+        app.ui.recorder().count(Counts {
+            snapshots: Some(report.copied),
+            snapshots_failed: Some(report.failed),
+            snapshots_present: Some(report.present),
+            ..Counts::default()
+        });
         if stay_removed > 0 {
             app.ui.info(&format!(
                 "sync: {stay_removed} snapshots were removed from {} and stay so, unless they are named",

@@ -19,6 +19,7 @@ use kloset_connector::ConnectorEvents;
 
 use crate::cli::Globals;
 use crate::error::Failure;
+use crate::report::Recorder;
 
 pub use json::{named, path_object};
 pub use summary::Summary;
@@ -53,6 +54,7 @@ pub struct Ui {
     out: Mutex<Out>,
     json: json::Stream,
     progress: progress::Progress,
+    recorder: Recorder,
     last_retry_report: Mutex<Option<Instant>>,
 }
 
@@ -80,6 +82,7 @@ impl Ui {
             out: Mutex::new(Out { writer, flushed: Instant::now() }),
             json: json::Stream::new(),
             progress: progress::Progress::new(),
+            recorder: Recorder::new(),
             last_retry_report: Mutex::new(None),
         }
     }
@@ -87,6 +90,11 @@ impl Ui {
     /// Whether listings are wanted as JSON.
     pub fn is_json(&self) -> bool {
         self.style == Style::Json
+    }
+
+    /// What a report of the run is made from.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// A line of a command's result.
@@ -121,6 +129,11 @@ impl Ui {
 
     /// Says something the user should know.
     pub fn warn(&self, text: &str) {
+        self.recorder.warning(text);
+        self.show_warning(text);
+    }
+
+    fn show_warning(&self, text: &str) {
         if self.is_json() {
             self.json_line(&self.json.message("warn", text));
         } else if !self.silent {
@@ -130,6 +143,7 @@ impl Ui {
 
     /// Says that something went wrong while the command goes on.
     pub fn error(&self, text: &str) {
+        self.recorder.error(text);
         if self.is_json() {
             self.json_line(&self.json.message("error", text));
         } else if !self.silent {
@@ -172,6 +186,7 @@ impl Ui {
     /// The one-line summary of an operation.
     pub fn summary(&self, summary: &Summary) {
         self.progress.finish();
+        self.recorder.summary(summary);
         if self.is_json() {
             self.json_line(&self.json.result(summary));
         } else if !self.silent {
@@ -219,7 +234,7 @@ impl Monitor for Ui {
         match event {
             Event::Warning(text) => return self.warn(text),
             Event::Info(text) => return self.info(text),
-            _ => {}
+            event => self.recorder.event(event),
         }
         match self.style {
             Style::Json => {
@@ -274,6 +289,7 @@ impl ConnectorEvents for Ui {
     }
 
     fn retried(&self, reason: &str) {
+        self.recorder.retried();
         self.report_retry(&format!("trying again: {reason}"));
     }
 }
@@ -283,7 +299,7 @@ impl Ui {
         let mut last = self.last_retry_report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if last.is_none_or(|last| last.elapsed() > RETRY_REPORT_EVERY) {
             *last = Some(Instant::now());
-            self.warn(text);
+            self.show_warning(text);
         }
     }
 }

@@ -14,6 +14,7 @@ mod config;
 mod interrupts;
 mod maintenance;
 mod packages;
+mod report;
 mod sftp;
 mod support;
 mod sync;
