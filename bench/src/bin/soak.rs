@@ -34,6 +34,9 @@ struct Arguments {
     /// New data of each run, in MiB
     #[arg(long, default_value_t = 24)]
     megabytes: usize,
+    /// An independent reader, called with the folder of the store after each backup
+    #[arg(long)]
+    verifier: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         round_trip: Duration::from_millis(arguments.round_trip),
         bytes: arguments.megabytes << 20,
         rate: "8M",
+        verifier: arguments.verifier,
     };
     match run(plan, &mut |line| println!("{line}")) {
         Ok(summary) => {

@@ -4,6 +4,7 @@
 //! only one, a second login is made. A monitor thread notices silence. Nothing here tries anything
 //! twice: a lost channel fails its requests as transient, and the next call connects anew.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use crate::mailbox::{Patience, lock};
 use crate::target::Target;
 use crate::transport::{CHANNELS, Connection, Transport};
 
-/// Tries for a first connection that servers end for a passing reason (too many logins at once).
-const FIRST_LOGINS_MAX: usize = 5;
+/// Tries for a first session that the server lets in and ends: most likely it always will.
+const FIRST_SESSIONS_MAX: usize = 5;
 /// Longest wait at the end for connections that were just being made.
 const ENDING: Duration = Duration::from_secs(3);
 /// Silence that the user is told of.
@@ -45,7 +46,7 @@ struct State {
     /// The server's wish, learned by asking for more.
     channels_max: Option<usize>,
     was_connected: bool,
-    failed_logins: usize,
+    ended_sessions: usize,
     monitored: bool,
 }
 
@@ -124,14 +125,13 @@ impl Pool {
         let member = match result {
             Ok(member) => member,
             // A server that was there will come back.
-            Err(mut error) if state.was_connected && error.kind == ErrorKind::Unreachable => {
+            Err(mut error) if state.was_connected && error.is_out_of_reach() => {
                 error.kind = ErrorKind::Transient;
                 return Err(error);
             }
-            // One that has never let us in will not do so by and by.
-            Err(mut error) if !state.was_connected && error.is_transient() => {
-                state.failed_logins += 1;
-                if state.failed_logins >= FIRST_LOGINS_MAX {
+            Err(mut error) if !state.was_connected && error.kind == ErrorKind::Transient => {
+                state.ended_sessions += 1;
+                if state.ended_sessions >= FIRST_SESSIONS_MAX {
                     error.kind = ErrorKind::Unreachable;
                 }
                 return Err(error);
@@ -193,8 +193,18 @@ impl Drop for Pool {
 
 impl Shared {
     fn connect(&self, patience: &Patience) -> Result<Member, ConnectorError> {
-        let (connection, channel) =
-            self.transport.connect(&|| patience.lasts() && !self.ended.load(Ordering::Relaxed))?;
+        let started = Instant::now();
+        let told = Cell::new(Duration::ZERO);
+        let patient = || {
+            let waited = started.elapsed();
+            if waited >= told.get() + STALL {
+                told.set(waited);
+                let server = &self.transport.target.origin;
+                self.context.events.stalled(&format!("connecting to {server} for {} s", waited.as_secs()));
+            }
+            patience.lasts() && !self.ended.load(Ordering::Relaxed)
+        };
+        let (connection, channel) = self.transport.connect(&patient)?;
         Ok(Member { channel, connection })
     }
 

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     HostKey,
     /// The host cannot be found or reached.
     Unreachable,
+    /// A first connection got no answer in time, or was cut before the login: trying again may help.
+    NoAnswer,
     /// Connection lost, time-out, server busy: trying again may help. Only retry code reads this.
     Transient,
     /// No space or quota left.
@@ -91,12 +93,12 @@ impl ConnectorError {
 
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        self.kind == ErrorKind::Transient
+        matches!(self.kind, ErrorKind::Transient | ErrorKind::NoAnswer)
     }
 
     /// Whether the place cannot be reached: after all retries, asking again would only wait again.
     pub fn is_out_of_reach(&self) -> bool {
-        matches!(self.kind, ErrorKind::Transient | ErrorKind::Unreachable)
+        self.is_transient() || self.kind == ErrorKind::Unreachable
     }
 
     /// The error as an I/O error, for readers handed to the engine.

@@ -81,7 +81,9 @@ fn engine_code(error: &Error) -> u8 {
 /// Code for a source or destination.
 fn place_code(error: &ConnectorError) -> u8 {
     match error.kind {
-        ErrorKind::Unreachable | ErrorKind::Authentication | ErrorKind::HostKey => UNREACHABLE,
+        ErrorKind::Unreachable | ErrorKind::NoAnswer | ErrorKind::Authentication | ErrorKind::HostKey => {
+            UNREACHABLE
+        }
         _ => FAILURE,
     }
 }
@@ -117,6 +119,8 @@ mod tests {
             (engine(missing), 65),
             (engine(locked), 75),
             (engine(Error::Source(connector(ErrorKind::Unreachable))), 69),
+            (engine(Error::Source(connector(ErrorKind::NoAnswer))), 69),
+            (engine(Error::Source(connector(ErrorKind::Transient))), 1),
             (engine(Error::Destination(connector(ErrorKind::NoSpace))), 1),
             (engine(Error::SnapshotUnknown("a".into())), 1),
             (Failure::connector(Role::Source, connector(ErrorKind::Authentication)), 69),

@@ -18,13 +18,14 @@ const HINT: &str = "kloset-hint-bin";
 /// Headers have a limit; longer texts are cut.
 const TEXT_BYTES_MAX: usize = 2000;
 
-const KINDS: [(ErrorKind, &str, Code); 13] = [
+const KINDS: [(ErrorKind, &str, Code); 14] = [
     (ErrorKind::NotFound, "not-found", Code::NotFound),
     (ErrorKind::AlreadyExists, "already-exists", Code::AlreadyExists),
     (ErrorKind::Permission, "permission", Code::PermissionDenied),
     (ErrorKind::Authentication, "authentication", Code::Unauthenticated),
     (ErrorKind::HostKey, "host-key", Code::FailedPrecondition),
     (ErrorKind::Unreachable, "unreachable", Code::Unknown),
+    (ErrorKind::NoAnswer, "no-answer", Code::Unavailable),
     (ErrorKind::Transient, "transient", Code::Aborted),
     (ErrorKind::NoSpace, "no-space", Code::ResourceExhausted),
     (ErrorKind::Unsupported, "unsupported", Code::Unimplemented),
@@ -46,7 +47,7 @@ pub fn announce(metadata: &mut MetadataMap) {
 
 /// A failed operation as the protocol tells it.
 pub fn to_status(error: &ConnectorError) -> Status {
-    let (_, word, code) = KINDS.iter().find(|(kind, ..)| *kind == error.kind).unwrap_or(&KINDS[12]);
+    let (_, word, code) = KINDS.iter().find(|(kind, ..)| *kind == error.kind).unwrap_or(&KINDS[13]);
     let mut metadata = MetadataMap::new();
     metadata.insert(KIND, MetadataValue::from_static(word));
     let mut text = |key: &'static str, text: &str| {

@@ -33,6 +33,9 @@ pub struct Plan {
     pub bytes: usize,
     /// Rate of the program, so that faults find it at work.
     pub rate: &'static str,
+    /// An independent reader: called with the folder of a store after each backup; it ends with 0 if
+    /// the store is sound.
+    pub verifier: Option<PathBuf>,
 }
 
 /// How it went.
@@ -245,7 +248,7 @@ impl Stage {
         let pause = |stage: &mut Self, low, high| {
             std::thread::sleep(Duration::from_millis(stage.between(low, high)));
         };
-        pause(self, 150, 1500);
+        pause(self, 20, 2500);
         match fault {
             Fault::Cuts(count) => {
                 for _ in 0..count {
@@ -324,6 +327,14 @@ impl Stage {
         let clean = output.status.success() || code != 0 && empty;
         if !clean {
             found.push(told(&words, &output));
+        }
+        if let Some(program) = &self.plan.verifier {
+            let output = Command::new(program).arg(&store).stdin(Stdio::null()).output()?;
+            if !output.status.success() {
+                let text = [output.stdout, output.stderr].concat();
+                let text = String::from_utf8_lossy(&text);
+                found.push(format!("the independent reader refuses {store}: {text}"));
+            }
         }
         if code == 0 {
             let _ = fs::remove_dir_all(self.path("back"));

@@ -37,7 +37,7 @@ pub(super) fn wait_for_greeting(
                     return Err(Lost::new(ErrorKind::Interrupted, "interrupted while connecting"));
                 }
                 if Instant::now() >= deadline {
-                    return Err(Lost::new(ErrorKind::Unreachable, "no answer within the connect deadline"));
+                    return Err(Lost::new(ErrorKind::NoAnswer, "no answer within the connect deadline"));
                 }
             }
         }

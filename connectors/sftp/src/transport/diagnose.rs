@@ -73,12 +73,14 @@ pub(crate) fn diagnose(text: &str, login: &Login) -> Option<Lost> {
         (ErrorKind::Unreachable, "the host name cannot be resolved".to_owned(), None)
     } else if has(&["Connection refused"]) {
         (ErrorKind::Unreachable, "the connection was refused".to_owned(), None)
-    } else if has(&["No route to host", "Network is unreachable", "timed out"]) {
-        (ErrorKind::Unreachable, "the host does not answer".to_owned(), None)
-    } else if has(&["closed by remote host", "Broken pipe"]) {
+    } else if has(&["No route to host", "Network is unreachable"]) {
+        (ErrorKind::Unreachable, "the host cannot be reached".to_owned(), None)
+    } else if has(&["timed out"]) {
+        (ErrorKind::NoAnswer, "the host does not answer".to_owned(), None)
+    } else if !has(&["exchange_identification"]) && has(&["closed by remote host", "Broken pipe"]) {
         (ErrorKind::Transient, "the server ended the session".to_owned(), Some(ENDED_EARLY.to_owned()))
-    } else if has(&["onnection reset by", "onnection closed by", "kex_exchange_identification"]) {
-        (ErrorKind::Transient, "the server closed the connection before the login".to_owned(), None)
+    } else if has(&["exchange_identification", "onnection reset by", "onnection closed by"]) {
+        (ErrorKind::NoAnswer, "the server closed the connection before the login".to_owned(), None)
     } else if has(&["Bad configuration option", "terminating, ", "Bad owner or permissions"]) {
         (ErrorKind::Invalid, "ssh does not accept its configuration".to_owned(), None)
     } else {
@@ -182,9 +184,17 @@ mod tests {
                 "resolved",
             ),
             ("ssh: connect to host h port 2222: Connection refused", ErrorKind::Unreachable, "refused"),
-            ("ssh: connect to host h port 2222: Connection timed out", ErrorKind::Unreachable, "answer"),
+            ("ssh: connect to host h port 2222: Connection timed out", ErrorKind::NoAnswer, "answer"),
+            ("ssh: connect to host h port 22: No route to host", ErrorKind::Unreachable, "be reached"),
+            ("Connection timed out during banner exchange", ErrorKind::NoAnswer, "answer"),
             ("subsystem request failed on channel 0", ErrorKind::Unsupported, "sftp subsystem"),
-            ("Connection reset by 1.2.3.4 port 22", ErrorKind::Transient, "before the login"),
+            ("Connection reset by 1.2.3.4 port 22", ErrorKind::NoAnswer, "before the login"),
+            ("Connection to h closed by remote host.", ErrorKind::Transient, "ended the session"),
+            (
+                "kex_exchange_identification: Connection closed by remote host",
+                ErrorKind::NoAnswer,
+                "before the login",
+            ),
         ] {
             let lost = diagnose(text, &login()).unwrap();
             assert_eq!(lost.kind, kind, "{text}");

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use connector_sftp::SftpStorage;
+use kloset_connector::layer::RetriedStorage;
 use kloset_connector::{
     ConnectorError, ErrorKind, Location, Options, PutMode, RetryPolicy, Storage, StoreFile,
 };
 use testkit::sshd::{ALIAS, Sshd, SshdOptions, generate_key, generate_key_with_passphrase};
 
-use crate::support::{context, options, storage, storage_by};
+use crate::support::{Heard, context, options, storage, storage_by};
 
 /// Everything of an error that a person sees.
 fn words(error: &ConnectorError) -> String {
@@ -237,6 +238,87 @@ fn dead_line_is_noticed_and_a_new_one_is_made() {
     while store.read_config().is_err() {
         assert!(start.elapsed() < Duration::from_secs(10));
     }
+}
+
+/// A server behind a proxy, a storage with little patience for each try, and what it says.
+fn impatient(give_up_after: Duration) -> (Sshd, testkit::proxy::Proxy, impl Storage, std::sync::Arc<Heard>) {
+    let server = Sshd::start().expect("private sshd");
+    let proxy = testkit::proxy::Proxy::start(server.port(), Duration::ZERO).expect("proxy");
+    let config = server.ssh_config_for("shaky", proxy.port(), &[]).expect("config");
+    let (mut context, heard) = context();
+    context.retry = RetryPolicy {
+        give_up_after,
+        first_wait: Duration::from_millis(50),
+        longest_wait: Duration::from_millis(200),
+        connect_timeout: Duration::from_secs(2),
+        ..RetryPolicy::default()
+    };
+    let store = RetriedStorage::new(storage_by(&config, Path::new("/no/such/store"), &context), context);
+    (server, proxy, store, heard)
+}
+
+#[test]
+fn first_login_outlives_a_freeze_and_connections_that_are_cut() {
+    let (_server, proxy, store, heard) = impatient(Duration::from_secs(60));
+    proxy.freeze();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(3500));
+            proxy.thaw();
+        });
+        assert_eq!(store.read_config().expect_err("there is none").kind, ErrorKind::NotFound);
+    });
+    assert!(start.elapsed() > Duration::from_millis(3400), "{:?}", start.elapsed());
+    let retries = heard.retries.lock().expect("lock").join("\n");
+    assert!(retries.contains("does not answer") || retries.contains("no answer"), "{retries}");
+
+    let (_server, proxy, store, heard) = impatient(Duration::from_secs(60));
+    proxy.refuse(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(2500));
+            proxy.refuse(false);
+        });
+        assert_eq!(store.read_config().expect_err("there is none").kind, ErrorKind::NotFound);
+    });
+    assert!(heard.retries.lock().expect("lock").len() > 5, "more often than a server that lets us in");
+}
+
+#[test]
+fn first_login_gives_up_when_patience_ends_and_says_why() {
+    let (_server, proxy, store, _) = impatient(Duration::from_secs(3));
+    proxy.freeze();
+    let start = Instant::now();
+    let error = store.read_config().expect_err("frozen");
+    assert_eq!(error.kind, ErrorKind::NoAnswer, "{error}");
+    assert!((3..8).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!(words(&error).contains("answer"), "{}", words(&error));
+
+    let (_server, proxy, store, _) = impatient(Duration::ZERO);
+    proxy.refuse(true);
+    let error = store.read_config().expect_err("cut");
+    assert_eq!(error.kind, ErrorKind::NoAnswer, "{error}");
+    assert!(words(&error).contains("before the login"), "{}", words(&error));
+}
+
+#[test]
+fn first_login_that_waits_says_so() {
+    let server = Sshd::start().expect("private sshd");
+    let proxy = testkit::proxy::Proxy::start(server.port(), Duration::ZERO).expect("proxy");
+    let config = server.ssh_config_for("slow", proxy.port(), &[]).expect("config");
+    let (context, heard) = context();
+    let store = storage_by(&config, Path::new("/no/such/store"), &context);
+    proxy.freeze();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(5500));
+            proxy.thaw();
+        });
+        assert_eq!(store.read_config().expect_err("there is none").kind, ErrorKind::NotFound);
+    });
+    let stalls = heard.stalls.lock().expect("lock").clone();
+    assert_eq!(stalls, [format!("connecting to {ALIAS} for 5 s")]);
 }
 
 #[test]

@@ -100,6 +100,7 @@ impl Fault {
                 error.kind,
                 ErrorKind::Transient
                     | ErrorKind::Unreachable
+                    | ErrorKind::NoAnswer
                     | ErrorKind::Authentication
                     | ErrorKind::HostKey
                     | ErrorKind::Interrupted

@@ -52,3 +52,31 @@ fn unreachable_stores_are_66_and_sources_and_destinations_69() {
         assert!(err.to_lowercase().contains("host key"), "{words:?}: {err}");
     }
 }
+
+#[test]
+fn first_connection_that_is_cut_is_tried_again_until_patience_ends() {
+    let Some((home, sshd)) = server() else { return };
+    home.run(["at", "store", "backup", "data"]).ok();
+    let proxy = testkit::proxy::Proxy::start(sshd.port(), std::time::Duration::ZERO).unwrap();
+    let config = sshd.ssh_config_for("shaky", proxy.port(), &[]).unwrap();
+    let wrapper = sshd.program_folder().join("ssh");
+    std::fs::write(&wrapper, format!("#!/bin/sh\nexec /usr/bin/ssh -F '{}' \"$@\"\n", config.display()))
+        .unwrap();
+    let far = format!("sftp://{ALIAS}{}", home.path("data").display());
+    proxy.refuse(true);
+    for (words, code) in [
+        (&["-retry-timeout", "2s", "at", &far, "ls"][..], 66),
+        (&["-retry-timeout", "2s", "at", "store", "backup", &far], 69),
+        (&["-retry-timeout", "2s", "at", "store", "restore", "-to", &far], 69),
+    ] {
+        let err = run(&home, &sshd, words).fails(code);
+        assert!(err.contains("trying again") && err.contains("before the login"), "{words:?}: {err}");
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            proxy.refuse(false);
+        });
+        run(&home, &sshd, &["at", "store", "backup", &far]).ok();
+    });
+}

@@ -19,6 +19,7 @@ fn runs_over_a_failing_line_end_well_or_leave_nothing_false() {
         round_trip: Duration::from_millis(10),
         bytes: 8 << 20,
         rate: "4M",
+        verifier: None,
     };
     let summary = run(plan, &mut |line| eprintln!("{line}")).unwrap();
     assert!(summary.violations.is_empty(), "{:#?}", summary.violations);
