@@ -4,20 +4,21 @@ use std::fmt::Write;
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::cli::manual::TOPICS;
 use crate::commands;
 
 /// Columns of help text.
 const WIDTH: usize = 80;
+/// Columns before the text of a section.
+const INDENT: usize = 4;
 
 /// The usage block of a command (`path`: its words after the program name).
 pub fn usage(command: &Command, path: &str) -> String {
     let mut out = String::new();
-    let spaced = if path.is_empty() { String::new() } else { format!(" {path}") };
-    let _ = writeln!(out, "Usage: plakar{spaced}{}", synopsis(command, path));
+    let _ = writeln!(out, "Usage: {}", synopsis(command, path));
     for argument in flags(command) {
         let _ = writeln!(out, "  {}", flag_words(argument));
-        let about = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        out.push_str(&wrap(&about, 8));
+        out.push_str(&wrap(&flag_meaning(argument), 2 * INDENT));
     }
     if path.is_empty() {
         out.push_str(&command_list());
@@ -30,23 +31,46 @@ pub fn usage(command: &Command, path: &str) -> String {
     out
 }
 
-/// The page that `help COMMAND` prints.
+/// The page that `help COMMAND` prints: the sections of the man page, for a terminal.
 pub fn page(command: &Command, path: &str) -> String {
     let mut out = String::new();
-    if let Some(about) = command.get_about() {
-        let name = if path.is_empty() { "plakar".to_owned() } else { format!("plakar {path}") };
-        out.push_str(&wrap(&format!("{name}: {about}"), 0));
-        out.push('\n');
-    }
-    out.push_str(&usage(command, path));
-    if let Some(long) = command.get_long_about() {
-        out.push('\n');
-        for paragraph in long.to_string().split("\n\n") {
-            out.push_str(&wrap(paragraph, 0));
-            out.push('\n');
+    let name =
+        if path.is_empty() { "plakar".to_owned() } else { format!("plakar-{}", path.replace(' ', "-")) };
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    section(&mut out, "NAME", &wrap(&format!("{name} - {about}"), INDENT));
+    section(&mut out, "SYNOPSIS", &wrap(&synopsis(command, path), INDENT));
+    let long = command.get_long_about().map(ToString::to_string).unwrap_or(about);
+    let paragraphs: Vec<String> = long.split("\n\n").map(|paragraph| wrap(paragraph, INDENT)).collect();
+    section(&mut out, "DESCRIPTION", &paragraphs.join("\n"));
+    let items = flags(command).map(|argument| item(&flag_words(argument), &flag_meaning(argument)));
+    section(&mut out, "OPTIONS", &items.collect::<String>());
+    let actions = command.get_subcommands().map(|action| item(action.get_name(), &about_of(action)));
+    section(&mut out, "ACTIONS", &actions.collect::<String>());
+    if path.is_empty() {
+        let visible = commands::all().iter().filter(|entry| !entry.hidden);
+        let listed = visible.map(|entry| item(entry.name, &about_of(&(entry.definition)())));
+        section(&mut out, "COMMANDS", &listed.collect::<String>());
+        for topic in &TOPICS {
+            let items = topic.items.iter().map(|(term, meaning)| item(term, meaning));
+            section(&mut out, topic.title, &items.collect::<String>());
         }
     }
     out
+}
+
+fn section(out: &mut String, title: &str, body: &str) {
+    if !body.trim().is_empty() {
+        let space = if out.is_empty() { "" } else { "\n" };
+        let _ = write!(out, "{space}{title}\n{body}");
+    }
+}
+
+fn item(term: &str, meaning: &str) -> String {
+    wrap(term, INDENT) + &wrap(meaning, 2 * INDENT)
+}
+
+fn about_of(command: &Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The commands, one a line.
@@ -59,12 +83,12 @@ pub fn command_list() -> String {
 }
 
 fn list_line(name: &str, command: &Command) -> String {
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    format!("  {name:<12} {about}\n")
+    format!("  {name:<12} {}\n", about_of(command))
 }
 
-fn synopsis(command: &Command, path: &str) -> String {
-    let mut out = String::new();
+/// How the command is called, on one line.
+pub fn synopsis(command: &Command, path: &str) -> String {
+    let mut out = if path.is_empty() { "plakar".to_owned() } else { format!("plakar {path}") };
     if flags(command).next().is_some() {
         out.push_str(" [flags]");
     }
@@ -76,22 +100,39 @@ fn synopsis(command: &Command, path: &str) -> String {
     for argument in command.get_positionals().filter(|argument| !argument.is_hide_set()) {
         let name = value_name(argument);
         let many = argument.get_num_args().is_some_and(|range| range.max_values() > 1);
-        let _ = write!(out, " [{name}]{}", if many { "…" } else { "" });
+        let _ = match name.contains(' ') {
+            // A name of several words says itself what may be left out or repeated.
+            true => write!(out, " {name}"),
+            false => write!(out, " [{name}]{}", if many { "…" } else { "" }),
+        };
     }
     out
 }
 
-fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
+/// The flags that are shown.
+pub fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|argument| !argument.is_positional() && !argument.is_hide_set())
 }
 
-fn flag_words(argument: &Arg) -> String {
+/// A flag as it is typed.
+pub fn flag_words(argument: &Arg) -> String {
     let name = argument.get_long().unwrap_or_default();
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         format!("-{name}")
     } else {
         format!("-{name} {}", value_name(argument))
     }
+}
+
+/// What a flag does, and its default.
+pub fn flag_meaning(argument: &Arg) -> String {
+    let mut text = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy());
+    let defaults = defaults.filter(|value| !value.is_empty()).collect::<Vec<_>>().join(", ");
+    if !defaults.is_empty() && !matches!(argument.get_action(), ArgAction::SetTrue) {
+        let _ = write!(text, " (default {defaults})");
+    }
+    text
 }
 
 fn value_name(argument: &Arg) -> String {
@@ -103,12 +144,17 @@ fn value_name(argument: &Arg) -> String {
 
 /// Wraps at [`WIDTH`] columns, each line indented.
 fn wrap(text: &str, indent: usize) -> String {
+    wrap_at(text, indent, WIDTH)
+}
+
+/// Wraps at `width` columns, each line indented.
+pub fn wrap_at(text: &str, indent: usize, width: usize) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let mut used = 0;
         for word in line.split_whitespace() {
             let length = word.chars().count();
-            if used > 0 && indent + used + 1 + length > WIDTH {
+            if used > 0 && indent + used + 1 + length > width {
                 out.push('\n');
                 used = 0;
             }
@@ -142,8 +188,8 @@ mod tests {
         for entry in commands::all() {
             let definition = (entry.definition)();
             let text = page(&definition, entry.name);
-            assert!(text.contains(&format!("Usage: plakar {}", entry.name)), "{}", entry.name);
-            assert!(!text.contains("\n  --"), "{}", entry.name);
+            assert!(text.contains(&format!("SYNOPSIS\n    plakar {}", entry.name)), "{}", entry.name);
+            assert!(!text.contains("\n    --"), "{}", entry.name);
             assert!(definition.get_about().is_some(), "{}", entry.name);
         }
     }

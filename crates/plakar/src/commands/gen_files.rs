@@ -1,4 +1,4 @@
-//! `plakar gen`: man pages and completions, for packagers.
+//! `plakar gen`: man pages, completions and the command reference, for `docs/` and for packagers.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::cli::generate;
 use crate::commands::Run;
 use crate::error::{Failure, Outcome};
 
-/// Write man pages and shell completions into a directory
+/// Write man pages, shell completions and the command reference into a directory
 #[derive(Parser)]
 #[command(name = "gen")]
 pub struct Generate {

@@ -26,7 +26,7 @@ impl Run for Help {
             app.ui.result_bytes(help::page(&parse::program(), "").as_bytes())?;
             return Ok(Outcome::Done);
         };
-        let unknown = || Failure::usage(format!("no manual for: {}", self.words.join(" ")));
+        let unknown = || Failure::refused(format!("no manual for: {}", self.words.join(" ")));
         let mut command = (commands::find(name).ok_or_else(unknown)?.definition)();
         for action in actions {
             command = command.find_subcommand(action).ok_or_else(unknown)?.clone();

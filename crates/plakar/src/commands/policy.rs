@@ -24,15 +24,19 @@ pub struct Policy {
 #[derive(Subcommand)]
 #[command(disable_help_flag = true, disable_help_subcommand = true)]
 enum Action {
-    /// Add a policy: NAME [KEY=VALUE…]
+    /// Add a policy
+    #[command(mut_arg("words", |words| words.value_name("NAME [KEY=VALUE…]")))]
     Add(Words),
     /// Remove a policy
+    #[command(mut_arg("words", |words| words.value_name("NAME")))]
     Rm(Words),
-    /// Set keys of a policy: NAME KEY=VALUE…
+    /// Set keys of a policy
+    #[command(mut_arg("words", |words| words.value_name("NAME KEY=VALUE…")))]
     Set(Words),
     /// Show policies
     Show(Show),
-    /// Remove keys of a policy: NAME KEY…
+    /// Remove keys of a policy
+    #[command(mut_arg("words", |words| words.value_name("NAME KEY…")))]
     Unset(Words),
 }
 

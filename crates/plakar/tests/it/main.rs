@@ -13,6 +13,7 @@ mod codes;
 mod config;
 mod interrupts;
 mod maintenance;
+mod manual;
 mod packages;
 mod report;
 mod sftp;

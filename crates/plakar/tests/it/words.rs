@@ -19,16 +19,6 @@ fn help_goes_to_standard_error_and_touches_no_store() {
 }
 
 #[test]
-fn help_command_prints_wrapped_pages_on_standard_output() {
-    let home = Home::new();
-    let text = home.run(["help", "backup"]).ok();
-    assert!(text.contains("-ignore-file FILE") && text.lines().all(|line| line.chars().count() <= 80));
-    assert!(home.run(["help"]).ok().contains("restore"));
-    assert!(home.run(["help", "store", "add"]).ok().contains("store add"));
-    home.run(["help", "nosuch"]).fails(64);
-}
-
-#[test]
 fn mistakes_on_the_line_have_their_words() {
     let home = Home::new();
     let program = env!("CARGO_BIN_EXE_plakar");
@@ -84,19 +74,4 @@ fn version_time_and_security_cookie() {
     assert!(cookie.exists());
     assert_eq!(home.run(["-enable-security-check"]).ok(), "security check enabled\n");
     assert!(!cookie.exists());
-}
-
-#[test]
-fn man_pages_and_completions_are_generated() {
-    let home = Home::new();
-    home.run(["gen", "out"]).ok();
-    let names: Vec<String> = std::fs::read_dir(home.path("out"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    for wanted in ["plakar.1", "plakar-backup.1", "plakar.bash", "_plakar", "plakar.fish"] {
-        assert!(names.iter().any(|name| name == wanted), "{wanted} in {names:?}");
-    }
-    let page = std::fs::read_to_string(home.path("out/plakar-backup.1")).unwrap();
-    assert!(page.contains("\\-ignore\\-file") && !page.contains("\\-\\-ignore"), "{page}");
 }

@@ -57,21 +57,27 @@ impl Run for Destination {
 #[derive(Subcommand)]
 #[command(disable_help_flag = true, disable_help_subcommand = true)]
 enum Action {
-    /// Add an entry: NAME LOCATION [KEY=VALUE…]
+    /// Add an entry
+    #[command(mut_arg("words", |words| words.value_name("NAME LOCATION [KEY=VALUE…]")))]
     Add(Words),
     /// Check that the connector of an entry can be set up
+    #[command(mut_arg("words", |words| words.value_name("NAME")))]
     Check(Words),
     /// Read entries from a file or from standard input
     Import(import::Import),
     /// Try an entry step by step
+    #[command(mut_arg("words", |words| words.value_name("NAME")))]
     Ping(Words),
     /// Remove an entry
+    #[command(mut_arg("words", |words| words.value_name("NAME")))]
     Rm(Words),
-    /// Set options of an entry: NAME KEY=VALUE…
+    /// Set options of an entry
+    #[command(mut_arg("words", |words| words.value_name("NAME KEY=VALUE…")))]
     Set(Words),
     /// Show entries
     Show(show::Show),
-    /// Remove options of an entry: NAME KEY…
+    /// Remove options of an entry
+    #[command(mut_arg("words", |words| words.value_name("NAME KEY…")))]
     Unset(Words),
 }
 
