@@ -27,7 +27,7 @@ use crate::{layout, ping};
 pub(crate) const CONFIG_BYTES_MAX: u64 = 64 << 10;
 
 /// Skipping less than this costs as much as reading it: one page-cache read against another call.
-pub(crate) const GAP_BYTES: u64 = 64 << 10;
+pub(crate) const GAP_BYTES: u64 = 16 << 10;
 
 /// Writes wait for the disk's flush; a few at a time keep it busy.
 const PUTS_AT_ONCE: usize = 4;

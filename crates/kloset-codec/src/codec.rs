@@ -1,6 +1,6 @@
 //! The encoding of every blob and store file: compression, then encryption, each if the store has it on.
 
-use crate::compress::{self, CompressScratch, Compression};
+use crate::compress::{self, CompressScratch, Compression, ContentChecksum};
 use crate::{Cipher, CodecError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -72,24 +72,41 @@ impl Codec {
     /// Decodes `encoded`; fails if more than `bound` bytes would come out.
     pub fn decode(&self, scratch: &mut Scratch, encoded: &[u8], bound: usize) -> Result<Vec<u8>, CodecError> {
         let mut plain = Vec::new();
+        self.decode_into(scratch, encoded, bound, ContentChecksum::Compare, &mut plain)?;
+        Ok(plain)
+    }
+
+    /// Decodes `encoded` into `plain`, whose capacity is used again; fails if more than `bound` bytes would
+    /// come out. After an error `plain` holds nothing of use.
+    pub fn decode_into(
+        &self,
+        scratch: &mut Scratch,
+        encoded: &[u8],
+        bound: usize,
+        content_checksum: ContentChecksum,
+        plain: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        plain.clear();
         match (self.compression, &self.cipher) {
             (None, None) if encoded.len() > bound => return Err(CodecError::TooLarge { bound }),
             (None, None) => plain.extend_from_slice(encoded),
-            (None, Some(cipher)) => cipher.open(encoded, &mut plain, bound)?,
+            (None, Some(cipher)) => cipher.open(encoded, plain, bound)?,
             (Some(compression), None) => {
-                compress::decompress(compression, &mut scratch.compress, encoded, &mut plain, bound)?;
+                let Scratch { compress, .. } = scratch;
+                compress::decompress(compression, compress, encoded, plain, bound, content_checksum)?;
             }
             (Some(compression), Some(cipher)) => {
                 scratch.frame.clear();
                 // The frame is no longer than its sealed form, which is in memory already.
                 cipher.open(encoded, &mut scratch.frame, usize::MAX)?;
                 let Scratch { compress, frame, .. } = scratch;
-                let result = compress::decompress(compression, compress, frame, &mut plain, bound);
+                let result =
+                    compress::decompress(compression, compress, frame, plain, bound, content_checksum);
                 scratch.frame.clear();
                 scratch.frame.shrink_to(FRAME_KEPT_BYTES);
                 result?;
             }
         }
-        Ok(plain)
+        Ok(())
     }
 }

@@ -45,6 +45,15 @@ pub fn compress(compression: Compression, scratch: &mut CompressScratch, plain: 
     }
 }
 
+/// Whether the checksum of the content that a compressed form carries is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContentChecksum {
+    /// Compared: nothing else vouches for the plain bytes.
+    Compare,
+    /// Skipped: the caller compares a MAC of the plain bytes, which says more and costs less.
+    MacFollows,
+}
+
 /// Appends the plain form of `compressed` to `out`; stops with an error before `bound` bytes are exceeded.
 ///
 /// `out` must be empty: it doubles as the window of linked blocks.
@@ -54,9 +63,10 @@ pub fn decompress(
     compressed: &[u8],
     out: &mut Vec<u8>,
     bound: usize,
+    content_checksum: ContentChecksum,
 ) -> Result<(), CodecError> {
     match compression {
-        Compression::Lz4 => lz4::decompress(&mut scratch.lz4, compressed, out, bound),
+        Compression::Lz4 => lz4::decompress(&mut scratch.lz4, compressed, out, bound, content_checksum),
         Compression::Gzip => gunzip(compressed, out, bound),
     }
 }

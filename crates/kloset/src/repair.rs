@@ -10,13 +10,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use kloset_codec::codec::Scratch;
 use kloset_connector::{Listed, StoreFile};
 use kloset_format::state::StateWriter;
 use kloset_format::{LockId, Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
 
-use crate::check::packfile::{CheckedPackfile, check_packfile};
+use crate::check::packfile::{CheckBuffers, CheckedPackfile, check_packfile};
 use crate::maintenance::reach::is_whole;
+use crate::repository::VerifiedBlobs;
 use crate::write::{LockKind, StateName, StoreLock, publish_state, random_state};
 use crate::{BlobId, BlobLocation, Error, Event, Monitor, Repository, Snapshot};
 
@@ -148,12 +148,15 @@ struct Work<'a> {
 impl Work<'_> {
     /// Verifies packfiles; those that are not sound are reported and left out.
     fn read(&mut self, packfiles: &[PackfileId]) -> Result<Vec<Contents>, Error> {
-        let mut scratch = Scratch::new();
+        let mut buffers = CheckBuffers::default();
         let mut contents = Vec::new();
         for &packfile in packfiles {
             self.whole.runtime().proceed()?;
             let checked = match self.sizes.get(&packfile) {
-                Some(&size) => check_packfile(self.whole, packfile, size, MEMORY_BYTES, &mut scratch)?,
+                Some(&size) => {
+                    let none = VerifiedBlobs::default();
+                    check_packfile(self.whole, packfile, size, MEMORY_BYTES, &none, &mut buffers)?
+                }
                 None => CheckedPackfile {
                     problems: vec!["it does not exist".to_owned()],
                     ..CheckedPackfile::default()

@@ -8,6 +8,7 @@
 //! (block size u32, high bit = stored | block | [XXH32])* | 0 u32 | [XXH32 of the content]
 //! ```
 
+use super::ContentChecksum;
 use crate::CodecError;
 use lz4_flex::block::{self, CompressTable, DecompressError};
 use twox_hash::XxHash32;
@@ -90,6 +91,7 @@ pub(super) fn decompress(
     frame: &[u8],
     out: &mut Vec<u8>,
     bound: usize,
+    content_checksum: ContentChecksum,
 ) -> Result<(), CodecError> {
     let mut input = Input(frame);
     let header = read_header(&mut input)?;
@@ -116,8 +118,11 @@ pub(super) fn decompress(
             out.extend_from_slice(bytes);
         }
     }
-    if header.content_checksum && input.u32()? != checksum(out) {
-        return Err(bad("wrong checksum of the content"));
+    if header.content_checksum {
+        let recorded = input.u32()?;
+        if content_checksum == ContentChecksum::Compare && recorded != checksum(out) {
+            return Err(bad("wrong checksum of the content"));
+        }
     }
     if header.content_size.is_some_and(|size| size != out.len() as u64) {
         return Err(bad("wrong content size"));

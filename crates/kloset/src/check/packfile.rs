@@ -8,10 +8,14 @@ use kloset_connector::{ConnectorError, ErrorKind, RangeRequest, StoreFile};
 use kloset_format::packfile::{self, BlobRecord, Footer};
 use kloset_format::{Mac, PackfileId, ResourceType, Version, envelope};
 
+use crate::repository::VerifiedBlobs;
 use crate::{BlobId, BlobLocation, Error, Repository};
 
-/// Bytes of a window of a packfile that is too long to be held whole.
-const WINDOW_BYTES: u64 = 16 << 20;
+/// Bytes of a window at least: buffers of this size are used again instead of mapped anew.
+const WINDOW_BYTES_MIN: u64 = 4 << 20;
+/// Length of a window, in gaps that a storage would rather fetch along than skip: what one round
+/// trip costs is then a small part of it.
+const GAPS_PER_WINDOW: u64 = 64;
 /// A packfile overshoots its configured size by one blob and its padding at most.
 const OVERSHOOT_BYTES_MAX: u64 = 128 << 20;
 /// Encoded length of a blob at most: 64 MiB and what encoding adds.
@@ -45,21 +49,32 @@ impl CheckedPackfile {
     }
 }
 
-/// Reads and verifies a packfile of `size` bytes, holding about `memory_bytes` of it at a time.
-/// One whose bytes contradict each other is read again before it counts as damaged. An `Err` is
+/// Buffers of one thread that checks packfiles.
+#[derive(Default)]
+pub(crate) struct CheckBuffers {
+    scratch: Scratch,
+    plain: Vec<u8>,
+}
+
+/// Reads and verifies a packfile of `size` bytes, holding about `memory_bytes` of it at a time. Blobs
+/// in `verified` were decoded from where the index says they are: their bytes are covered by the
+/// checksums of the packfile and are not decoded again. One whose bytes contradict each other is read again before it counts as damaged. An `Err` is
 /// a store that cannot be reached.
 pub(crate) fn check_packfile(
     repository: &Repository,
     packfile: PackfileId,
     size: u64,
     memory_bytes: u64,
-    scratch: &mut Scratch,
+    verified: &VerifiedBlobs,
+    buffers: &mut CheckBuffers,
 ) -> Result<CheckedPackfile, Error> {
+    let window = repository.storage().info().gap_bytes.saturating_mul(GAPS_PER_WINDOW);
+    let window = window.min(memory_bytes).max(WINDOW_BYTES_MIN);
     let mut checked = CheckedPackfile::default();
     for _ in 0..READS_MAX {
-        let reader = Reader { repository, packfile, size, window: memory_bytes.max(WINDOW_BYTES) };
+        let reader = Reader { repository, packfile, size, window, verified };
         checked = CheckedPackfile::default();
-        match reader.check(scratch, &mut checked) {
+        match reader.check(buffers, &mut checked) {
             Ok(()) => {}
             Err(Fault::Damage(reason)) => checked.problems.push(reason),
             Err(Fault::Store(error)) => return Err(error),
@@ -85,6 +100,7 @@ struct Reader<'a> {
     packfile: PackfileId,
     size: u64,
     window: u64,
+    verified: &'a VerifiedBlobs,
 }
 
 /// Offsets are those of the payload from here on.
@@ -94,7 +110,7 @@ struct Layout {
 }
 
 impl Reader<'_> {
-    fn check(&self, scratch: &mut Scratch, checked: &mut CheckedPackfile) -> Result<(), Fault> {
+    fn check(&self, buffers: &mut CheckBuffers, checked: &mut CheckedPackfile) -> Result<(), Fault> {
         let is_archive = self.repository.storage().info().kind == "ptar";
         let configured = self.repository.config().packfile.max;
         if !is_archive && configured > 0 && self.size > configured.saturating_add(OVERSHOOT_BYTES_MAX) {
@@ -107,7 +123,7 @@ impl Reader<'_> {
         let whole = if self.size <= self.window { Some(self.fetch(0, self.size)?) } else { None };
         let head = self.bytes(&whole, 0, envelope::HEADER_SIZE as u64)?;
         self.check_head(&head, &self.bytes(&whole, self.size.saturating_sub(32), 32)?)?;
-        let layout = self.layout(&whole, scratch)?;
+        let layout = self.layout(&whole, &mut buffers.scratch)?;
 
         let mut signed = self.repository.key().stream();
         let mut payload = self.repository.key().stream();
@@ -126,7 +142,7 @@ impl Reader<'_> {
                 }
                 let start = record.offset.checked_sub(at).and_then(|start| usize::try_from(start).ok());
                 let encoded = start.and_then(|start| bytes.get(start..start + record.length as usize));
-                checked.blobs.extend(self.check_blob(record, encoded.unwrap_or_default(), scratch));
+                checked.blobs.extend(self.check_blob(record, encoded.unwrap_or_default(), buffers));
             }
             (at, next) = (end, blobs);
         }
@@ -201,12 +217,23 @@ impl Reader<'_> {
     }
 
     /// Decodes one blob; `None` for types that this build does not know.
-    fn check_blob(&self, record: &BlobRecord, encoded: &[u8], scratch: &mut Scratch) -> Option<CheckedBlob> {
+    fn check_blob(
+        &self,
+        record: &BlobRecord,
+        encoded: &[u8],
+        buffers: &mut CheckBuffers,
+    ) -> Option<CheckedBlob> {
         let resource = record.resource_type().filter(|resource| resource.name().is_some())?;
         let blob = BlobId::new(resource, record.mac);
         let place = self.place(record);
-        let result = match self.repository.decode_verified(blob, place, encoded, scratch) {
-            Ok(plain) => Ok(u32::try_from(plain.len()).unwrap_or(u32::MAX)),
+        if let Some(length) = self.verified.length(blob)
+            && self.repository.locate(blob) == Some(place)
+        {
+            return Some(CheckedBlob { blob, place, result: Ok(length) });
+        }
+        let CheckBuffers { scratch, plain } = buffers;
+        let result = match self.repository.decode_verified_into(blob, place, encoded, scratch, plain) {
+            Ok(()) => Ok(u32::try_from(plain.len()).unwrap_or(u32::MAX)),
             Err(Error::BlobDamaged { reason, .. }) => Err(reason),
             Err(error) => Err(error.to_string()),
         };

@@ -45,6 +45,16 @@ impl Fingerprint {
     }
 }
 
+/// Notes the header, and the signature if there is one.
+pub(super) fn need_header(snapshot: &Snapshot, packfiles: &mut Packfiles) {
+    let id = Mac(snapshot.id().0);
+    let mut need = |resource| packfiles.need(snapshot.repository(), BlobId::new(resource, id));
+    need(ResourceType::SNAPSHOT);
+    if !snapshot.header().identity.is_nobody() {
+        need(ResourceType::SIGNATURE);
+    }
+}
+
 /// Reads every tree of a snapshot. Damage goes to `failures`; an `Err` is a store that cannot be
 /// reached, or the interrupt.
 pub(super) fn read_trees(
@@ -54,7 +64,6 @@ pub(super) fn read_trees(
     failures: &mut Failures<'_>,
 ) -> Result<Trees, Error> {
     let mut reading = Reading { snapshot, packfiles, failures, trees: Trees::default() };
-    reading.header();
     reading.files(start)?;
     reading.errors()?;
     reading.attributes(start)?;
@@ -74,14 +83,6 @@ struct Reading<'a, 'b> {
 impl Reading<'_, '_> {
     fn need(&mut self, resource: ResourceType, mac: Mac) {
         self.packfiles.need(self.snapshot.repository(), BlobId::new(resource, mac));
-    }
-
-    fn header(&mut self) {
-        let id = Mac(self.snapshot.id().0);
-        self.need(ResourceType::SNAPSHOT, id);
-        if !self.snapshot.header().identity.is_nobody() {
-            self.need(ResourceType::SIGNATURE, id);
-        }
     }
 
     fn files(&mut self, start: &[u8]) -> Result<(), Error> {

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use kloset_codec::codec::Scratch;
 use kloset_connector::StoreFile;
 use kloset_format::PackfileId;
 
-use super::packfile::{CheckedPackfile, check_packfile};
+use super::packfile::{CheckBuffers, CheckedPackfile, check_packfile};
+use crate::repository::VerifiedBlobs;
 use crate::{BlobId, Error, Event, Monitor, Repository};
 
 /// Encoded bytes of packfiles in memory, all threads together.
@@ -25,8 +25,8 @@ pub(super) struct Verified<'a> {
 
 #[derive(Default)]
 struct Found {
-    /// Plain lengths of verified blobs, by the first half of their names: 20 bytes a blob.
-    blobs: HashMap<[u8; 16], u32>,
+    /// Blobs that are right where the index says they are.
+    blobs: VerifiedBlobs,
     /// Blobs that are damaged where the index says they are.
     bad: HashMap<BlobId, (PackfileId, String)>,
     /// Packfiles read, with what is wrong with them as such.
@@ -50,8 +50,13 @@ impl<'a> Verified<'a> {
         self.is_archive || self.listed.contains_key(&packfile)
     }
 
-    /// Reads the packfiles that were not read yet.
-    pub(super) fn read(&self, needed: &HashSet<PackfileId>, monitor: &dyn Monitor) -> Result<(), Error> {
+    /// Reads the packfiles that were not read yet. `verified` are blobs that need not be decoded again.
+    pub(super) fn read(
+        &self,
+        needed: &HashSet<PackfileId>,
+        verified: &VerifiedBlobs,
+        monitor: &dyn Monitor,
+    ) -> Result<(), Error> {
         let mut wanted: Vec<(PackfileId, u64)> = Vec::new();
         for &packfile in needed {
             if lock(&self.found).packfiles.contains_key(&packfile) {
@@ -74,10 +79,10 @@ impl<'a> Verified<'a> {
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
-                    let mut scratch = Scratch::new();
+                    let mut buffers = CheckBuffers::default();
                     while let Some(&(packfile, size)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let checked = repository.runtime().proceed().and_then(|()| {
-                            check_packfile(repository, packfile, size, memory_bytes, &mut scratch)
+                            check_packfile(repository, packfile, size, memory_bytes, verified, &mut buffers)
                         });
                         match checked {
                             Ok(checked) => lock(found).add(repository, packfile, checked),
@@ -128,7 +133,7 @@ impl<'a> Verified<'a> {
         if let Some((packfile, reason)) = found.bad.get(&blob) {
             return Some(format!("{resource} {mac} in packfile {packfile}: {reason}"));
         }
-        if found.blobs.contains_key(&key(blob)) {
+        if found.blobs.length(blob).is_some() {
             return None;
         }
         let Some(place) = self.repository.locate(blob) else {
@@ -143,7 +148,7 @@ impl<'a> Verified<'a> {
 
     /// Plain length of a verified blob.
     pub(super) fn length(&self, blob: BlobId) -> Option<u32> {
-        lock(&self.found).blobs.get(&key(blob)).copied()
+        lock(&self.found).blobs.length(blob)
     }
 
     /// Damaged blobs of these packfiles.
@@ -173,7 +178,7 @@ impl Found {
             let is_used = repository.locate(blob.blob) == Some(blob.place);
             match blob.result {
                 Ok(length) if is_used => {
-                    self.blobs.insert(key(blob.blob), length);
+                    self.blobs.insert(blob.blob, length);
                 }
                 Ok(_) => {}
                 Err(reason) if is_used => {
@@ -187,16 +192,6 @@ impl Found {
         }
         self.packfiles.insert(packfile, problems);
     }
-}
-
-fn key(blob: BlobId) -> [u8; 16] {
-    let mut key = [0; 16];
-    for (to, from) in key.iter_mut().zip(blob.mac.0) {
-        *to = from;
-    }
-    // The same MAC may stand under several types.
-    key[0] ^= blob.resource.0;
-    key
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

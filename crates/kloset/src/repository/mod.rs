@@ -4,15 +4,17 @@ mod create;
 mod keys;
 mod memory;
 mod open;
+mod read_log;
 mod reader;
 
 pub use create::{CreateOptions, create, create_and_remember, new_config};
 pub use memory::Acceptance;
 pub use open::{LockedStore, OpenOptions};
+pub(crate) use read_log::{ReadLog, VerifiedBlobs};
 pub use reader::DecodeOn;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kloset_codec::{chunk::Chunker, codec::Codec, hash::MacKey};
 use kloset_connector::Storage;
@@ -65,6 +67,8 @@ pub struct Repository {
     pub(crate) cache: Option<PathBuf>,
     pub(crate) memory: Option<StoreMemory>,
     pub(crate) suspicions: Vec<String>,
+    /// Filled while a check runs.
+    pub(crate) read_log: OnceLock<ReadLog>,
 }
 
 impl Repository {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -117,6 +117,7 @@ impl LockedStore {
                 Repository {
                     memory: options.memory.clone().map(StoreMemory::new),
                     suspicions: Vec::new(),
+                    read_log: OnceLock::new(),
                     cache: options
                         .cache
                         .as_ref()
@@ -223,6 +224,7 @@ impl Repository {
             cache: self.cache.clone(),
             memory: self.memory.clone(),
             suspicions: Vec::new(),
+            read_log: OnceLock::new(),
         }
         .judged_again(self))
     }

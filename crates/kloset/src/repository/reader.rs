@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use kloset_codec::codec::Scratch;
+use kloset_codec::compress::ContentChecksum;
 use kloset_codec::hash::same_mac;
 use kloset_connector::{ConnectorError, ErrorKind, RangeRequest, StoreFile};
 use kloset_format::{ResourceType, envelope};
@@ -133,6 +134,8 @@ impl Repository {
         scratch: &mut Scratch,
         deliver: &(dyn Fn(usize, Result<Vec<u8>, Error>) + Sync),
     ) {
+        let log = self.read_log.get();
+        let mut verified: Vec<(BlobId, u32)> = Vec::new();
         let mut last: Option<(BlobId, Vec<u8>)> = None;
         for (position, &(place, index)) in members.iter().enumerate() {
             let blob = wanted[index];
@@ -153,7 +156,13 @@ impl Repository {
             if let (true, Ok(plain)) = (wanted_again, &result) {
                 last = Some((blob, plain.clone()));
             }
+            if let (Some(_), Ok(plain)) = (log, &result) {
+                verified.push((blob, plain.len() as u32));
+            }
             deliver(index, result);
+        }
+        if let Some(log) = log {
+            log.extend(&verified);
         }
     }
 
@@ -165,18 +174,33 @@ impl Repository {
         encoded: &[u8],
         scratch: &mut Scratch,
     ) -> Result<Vec<u8>, Error> {
+        let mut plain = Vec::new();
+        self.decode_verified_into(blob, place, encoded, scratch, &mut plain)?;
+        Ok(plain)
+    }
+
+    /// As [`Repository::decode_verified`], into a buffer that is used again.
+    pub(crate) fn decode_verified_into(
+        &self,
+        blob: BlobId,
+        place: BlobLocation,
+        encoded: &[u8],
+        scratch: &mut Scratch,
+        plain: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         let bound = match blob.resource {
             ResourceType::CHUNK => (self.config.chunking.max as usize).min(BLOB_BYTES_MAX),
             _ => BLOB_BYTES_MAX,
         };
-        let plain = self
-            .codec
-            .decode(scratch, encoded, bound)
+        let has_mac = blob.resource.is_content_addressed();
+        let checksum = if has_mac { ContentChecksum::MacFollows } else { ContentChecksum::Compare };
+        self.codec
+            .decode_into(scratch, encoded, bound, checksum, plain)
             .map_err(|error| self.damaged(blob, place, &error.to_string()))?;
-        if blob.resource.is_content_addressed() && !same_mac(&self.key.mac(&plain), &blob.mac) {
+        if has_mac && !same_mac(&self.key.mac(plain), &blob.mac) {
             return Err(self.damaged(blob, place, "its bytes do not match its name"));
         }
-        Ok(plain)
+        Ok(())
     }
 
     fn fetch_again(

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backup;
+mod check;
 mod crash;
 mod damage;
 mod faults;
