@@ -69,6 +69,9 @@ enum Job {
     Piece { file: Arc<LargeFile>, chunks: Range<usize>, offset: u64 },
 }
 
+/// Some chunks of a file, and where the first one begins in it.
+type Piece = (Range<usize>, u64);
+
 /// A file that several workers write.
 struct LargeFile {
     plan: FilePlan,
@@ -126,10 +129,14 @@ impl<'a> Writers<'a> {
         let files_max = (plans.len() / (self.workers * 2)).clamp(BATCH_FILES.start, BATCH_FILES.end);
         let mut batch: Vec<FilePlan> = Vec::new();
         let mut batch_bytes = 0;
+        let mut large: Vec<FilePlan> = Vec::new();
         for plan in plans {
             let bytes = plan.object.content_bytes();
             if bytes > self.batch_bytes {
-                self.write_large(plan, &|job| self.submit(job))?;
+                large.push(plan);
+                if large.len() >= self.workers {
+                    self.write_large(std::mem::take(&mut large), &|job| self.submit(job))?;
+                }
                 continue;
             }
             if batch.len() >= files_max || batch_bytes + bytes > self.batch_bytes {
@@ -139,6 +146,7 @@ impl<'a> Writers<'a> {
             batch_bytes += bytes;
             batch.push(plan);
         }
+        self.write_large(large, &|job| self.submit(job))?;
         if batch.is_empty() { Ok(()) } else { self.submit(Job::Files(batch)) }
     }
 
@@ -164,7 +172,7 @@ impl<'a> Writers<'a> {
         for mut plan in plans {
             plan.limitation = limitation;
             if plan.object.content_bytes() > self.batch_bytes {
-                self.write_large(plan, &|job| {
+                self.write_large(vec![plan], &|job| {
                     self.run_job(job);
                     Ok(())
                 })?;
@@ -216,31 +224,48 @@ impl<'a> Writers<'a> {
         Ok(())
     }
 
-    fn write_large(&self, plan: FilePlan, submit: &dyn Fn(Job) -> Result<(), Error>) -> Result<(), Error> {
-        let sink = match self.run.destination.open_file(&plan.target) {
-            Ok(sink) => sink,
-            Err(error) => {
-                self.settle(&plan, Err(error));
-                return Ok(());
-            }
-        };
-        let pieces = pieces(&plan.object.chunks, self.batch_bytes);
-        let file = Arc::new(LargeFile {
-            plan,
-            sink: RwLock::new(Some(sink)),
-            pieces_left: AtomicUsize::new(pieces.len()),
-            failure: Mutex::default(),
+    /// Writes large files, their pieces by turns: workers seldom wait for each other at the same file.
+    fn write_large(
+        &self,
+        plans: Vec<FilePlan>,
+        submit: &dyn Fn(Job) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let files: Vec<_> = plans.into_iter().filter_map(|plan| self.open_large(plan)).collect();
+        let rounds = files.iter().map(|(_, pieces)| pieces.len()).max().unwrap_or(0);
+        let mut turns = (0..rounds).flat_map(|round| {
+            files.iter().filter_map(move |(file, pieces)| Some((file, pieces.get(round)?)))
         });
-        for (given, (chunks, offset)) in pieces.iter().enumerate() {
-            let job = Job::Piece { file: Arc::clone(&file), chunks: chunks.clone(), offset: *offset };
+        while let Some((file, (chunks, offset))) = turns.next() {
+            let job = Job::Piece { file: Arc::clone(file), chunks: chunks.clone(), offset: *offset };
             if let Err(error) = submit(job) {
                 // The pieces that nobody will write are over, too.
-                lock(&file.failure).get_or_insert_with(|| error.to_string());
-                self.pieces_are_over(&file, pieces.len() - given);
+                for (file, _) in std::iter::once((file, &(chunks.clone(), *offset))).chain(turns) {
+                    lock(&file.failure).get_or_insert_with(|| error.to_string());
+                    self.piece_is_over(file);
+                }
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    /// Opens a large file and cuts it into pieces; `None` if it failed and was reported.
+    fn open_large(&self, plan: FilePlan) -> Option<(Arc<LargeFile>, Vec<Piece>)> {
+        let sink = match self.run.destination.open_file(&plan.target) {
+            Ok(sink) => sink,
+            Err(error) => {
+                self.settle(&plan, Err(error));
+                return None;
+            }
+        };
+        let pieces = pieces(&plan.object.chunks, self.batch_bytes);
+        let file = LargeFile {
+            plan,
+            sink: RwLock::new(Some(sink)),
+            pieces_left: AtomicUsize::new(pieces.len()),
+            failure: Mutex::default(),
+        };
+        Some((Arc::new(file), pieces))
     }
 
     fn run_job(&self, job: Job) {
@@ -257,7 +282,7 @@ impl<'a> Writers<'a> {
                         lock(&file.failure).get_or_insert(reason);
                     }
                 }
-                self.pieces_are_over(&file, 1);
+                self.piece_is_over(&file);
             }
         }
     }
@@ -332,9 +357,9 @@ impl<'a> Writers<'a> {
         Ok(())
     }
 
-    /// The last piece of a large file puts it in place, or gives it up.
-    fn pieces_are_over(&self, file: &LargeFile, count: usize) {
-        if file.pieces_left.fetch_sub(count, Ordering::AcqRel) != count {
+    /// One piece of a large file is over; the last one puts the file in place, or gives it up.
+    fn piece_is_over(&self, file: &LargeFile) {
+        if file.pieces_left.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
         let Some(sink) = file.sink.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
@@ -405,7 +430,7 @@ fn distinct_chunks(plans: &[FilePlan]) -> (Vec<ChunkRecord>, HashMap<Mac, usize>
 }
 
 /// Cuts a list of chunks into runs of at most `bytes_max`, each with its offset in the file.
-fn pieces(chunks: &[ChunkRecord], bytes_max: u64) -> Vec<(Range<usize>, u64)> {
+fn pieces(chunks: &[ChunkRecord], bytes_max: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut start, mut offset, mut bytes) = (0, 0, 0);
     for (at, chunk) in chunks.iter().enumerate() {
