@@ -42,6 +42,12 @@ pub trait ConnectorEvents: Send + Sync {
     fn stalled(&self, text: &str);
     /// An operation is tried again because of `reason`.
     fn retried(&self, reason: &str);
+    /// Whether anybody listens to [`ConnectorEvents::trace`] for this subsystem.
+    fn traces(&self, _subsystem: &str) -> bool {
+        false
+    }
+    /// What a subsystem does, step by step, for people who look for a fault.
+    fn trace(&self, _subsystem: &str, _text: &str) {}
 }
 
 /// Says nothing.

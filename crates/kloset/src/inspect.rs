@@ -1,11 +1,34 @@
 //! Looks at the parts of a repository that no other operation shows: locks, marks, places of blobs.
 
+use kloset_codec::codec::Scratch;
 use kloset_connector::StoreFile;
 use kloset_format::lock::LockRecord;
-use kloset_format::{LockId, Mac, PackfileId};
+use kloset_format::state::{StateEntry, StateMetadata, StateReader};
+use kloset_format::{LockId, Mac, PackfileId, StateId};
 
+use crate::repository::decode_state;
 use crate::write::read_lock;
-use crate::{BlobId, BlobLocation, Error, Repository};
+use crate::{BlobId, BlobLocation, Error, OpenError, Repository, Snapshot};
+
+/// What one state says.
+#[derive(Clone, Debug)]
+pub struct StateContents {
+    /// Name of the state that was newest for its writer.
+    pub parent: StateId,
+    /// Its entries, in their order.
+    pub entries: Vec<StateEntry>,
+    /// Its end.
+    pub metadata: StateMetadata,
+}
+
+/// Where the entries of a directory are kept.
+#[derive(Clone, Debug)]
+pub struct DirectoryListing {
+    /// Absolute path.
+    pub path: Vec<u8>,
+    /// The object that holds them.
+    pub object: Mac,
+}
 
 /// The locks of a store, stale ones included.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +57,21 @@ impl Repository {
         Ok(locks)
     }
 
+    /// Reads one state anew.
+    pub fn state_contents(&self, id: StateId) -> Result<StateContents, Error> {
+        let bytes = self.storage.get(StoreFile::State, &id.0).map_err(Error::Storage)?;
+        let state = decode_state(id, &bytes, &self.key, &self.codec, &mut Scratch::new())?;
+        let damaged = |reason: String| OpenError::DamagedState { state: id, reason };
+        let mut reader =
+            StateReader::new(&state.plain, state.version).map_err(|error| damaged(error.to_string()))?;
+        let mut entries = Vec::new();
+        for entry in reader.by_ref() {
+            entries.push(entry.map_err(|error| damaged(error.to_string()))?);
+        }
+        let metadata = reader.metadata().ok_or_else(|| damaged("it has no end".to_owned()))?;
+        Ok(StateContents { parent: reader.parent(), entries, metadata })
+    }
+
     /// Packfiles marked for deletion, with the time of the mark in nanoseconds since 1970.
     pub fn marked_packfiles(&self) -> Vec<(PackfileId, i64)> {
         let mut marked: Vec<_> = self.index.coloured().iter().map(|(id, when)| (*id, *when)).collect();
@@ -60,5 +98,15 @@ impl Repository {
         let mut found: Vec<_> = all.filter(|(blob, place)| wanted(*blob, *place)).collect();
         found.sort_unstable_by_key(|(blob, place)| (*place, *blob));
         found
+    }
+}
+
+impl Snapshot {
+    /// Every directory with the object of its listing, in the order of a walk; `None` if the snapshot
+    /// has no index of listings.
+    pub fn listing_objects(&self) -> Result<Option<Vec<DirectoryListing>>, Error> {
+        Ok(self.directory_index(b"/")?.map(|index| {
+            index.rows().map(|(path, object)| DirectoryListing { path: path.to_vec(), object }).collect()
+        }))
     }
 }

@@ -25,8 +25,8 @@ pub mod vfs;
 mod write;
 
 pub use error::{Error, OpenError};
-pub use inspect::Locks;
+pub use inspect::{DirectoryListing, Locks, StateContents};
 pub use monitor::{Event, Monitor, SilentMonitor};
 pub use repository::{BlobId, BlobLocation, Repository};
-pub use runtime::Runtime;
+pub use runtime::{Locking, Runtime};
 pub use snapshot::Snapshot;

@@ -25,6 +25,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// Whether operations take locks in the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Locking {
+    /// They do, and honour those of others.
+    #[default]
+    Take,
+    /// They do not: the user vouches that nobody else writes.
+    Skip,
+}
+
 /// What the engine may use of the machine.
 #[derive(Clone)]
 pub struct Runtime {
@@ -36,12 +46,20 @@ pub struct Runtime {
     pub hostname: String,
     /// Set by the user's interrupt; operations stop soon after.
     pub interrupted: Arc<AtomicBool>,
+    /// Whether locks are taken.
+    pub locking: Locking,
 }
 
 impl Runtime {
     /// The system's clock, `threads` threads.
     pub fn system(threads: usize, hostname: String) -> Self {
-        Self { clock: Arc::new(SystemClock), threads: threads.max(1), hostname, interrupted: Arc::default() }
+        Self {
+            clock: Arc::new(SystemClock),
+            threads: threads.max(1),
+            hostname,
+            interrupted: Arc::default(),
+            locking: Locking::Take,
+        }
     }
 
     /// Fails once the user has interrupted.

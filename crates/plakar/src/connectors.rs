@@ -6,7 +6,7 @@ use std::sync::Arc;
 use connector_fs::{FsDestination, FsSource, FsStorage, PtarStorage};
 use connector_plugin::{PluginDestination, PluginSource, PluginStorage};
 use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
-use kloset_connector::layer::{CountedStorage, RetriedStorage, ThrottledStorage, Traffic};
+use kloset_connector::layer::{CountedStorage, RetriedStorage, ThrottledStorage, TracedStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
 };
@@ -16,8 +16,8 @@ use plakar_pkg::{Packages, Role};
 use crate::packages;
 use crate::resolve::Place;
 
-/// The storage connector of a place, wrapped: count (what really travels), then retry (outermost, so
-/// that repeated attempts are counted).
+/// The storage connector of a place, wrapped: trace (each single call), count (what really travels),
+/// then retry (outermost, so that repeated attempts are counted).
 pub fn storage(
     packages: &Packages,
     place: &Place,
@@ -55,7 +55,8 @@ fn layered<S: Storage + 'static>(
     context: &ConnectorContext,
     traffic: &Arc<Traffic>,
 ) -> Arc<dyn Storage> {
-    let counted = CountedStorage::new(storage, Arc::clone(traffic));
+    let traced = TracedStorage::new(storage, &context.events);
+    let counted = CountedStorage::new(traced, Arc::clone(traffic));
     Arc::new(RetriedStorage::new(counted, context.clone()))
 }
 

@@ -9,6 +9,7 @@ mod reader;
 
 pub use create::{CreateOptions, create, create_and_remember, new_config};
 pub use memory::Acceptance;
+pub(crate) use open::decode_state;
 pub use open::{LockedStore, OpenOptions};
 pub(crate) use read_log::{ReadLog, VerifiedBlobs};
 pub use reader::DecodeOn;

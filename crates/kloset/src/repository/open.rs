@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use kloset_codec::codec::Scratch;
-use kloset_codec::hash::{config_trailer, same_mac};
+use kloset_codec::codec::{Codec, Scratch};
+use kloset_codec::hash::{MacKey, config_trailer, same_mac};
 use kloset_connector::{ConnectorError, ErrorKind, Listed, RangeRequest, Storage, StoreFile};
 use kloset_format::config::{Config, RepositoryId};
 use kloset_format::envelope::{self, EnvelopeError};
@@ -353,7 +353,7 @@ fn merge_states(
     let mut loaded = Vec::with_capacity(raw.files.len());
     let mut scratch = Scratch::new();
     for (id, bytes, from_cache) in raw.files {
-        let decoded = decode_state(id, &bytes, machinery, &mut scratch);
+        let decoded = decode_state(id, &bytes, &machinery.key, &machinery.codec, &mut scratch);
         let state = match (decoded, from_cache) {
             (Ok(state), FromCache::Yes) => state,
             (Ok(state), FromCache::No) => {
@@ -368,7 +368,7 @@ fn merge_states(
                 }
                 monitor.event(Event::Info("a damaged state in the local cache was fetched again"));
                 let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
-                decode_state(id, &bytes, machinery, &mut scratch)?
+                decode_state(id, &bytes, &machinery.key, &machinery.codec, &mut scratch)?
             }
             (Err(error), FromCache::No) => fetch_again(id, storage, machinery, &mut scratch, error)?,
         };
@@ -388,7 +388,7 @@ fn fetch_again(
 ) -> Result<LoadedState, OpenError> {
     for _ in 1..STATE_FETCHES_MAX {
         let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
-        match decode_state(id, &bytes, machinery, scratch) {
+        match decode_state(id, &bytes, &machinery.key, &machinery.codec, scratch) {
             Ok(state) => return Ok(state),
             Err(again) => error = again,
         }
@@ -400,10 +400,11 @@ fn state_bytes_max(encoded: usize) -> usize {
     encoded.saturating_mul(STATE_EXPANSION_MAX).saturating_add(1 << 20).min(STATE_BYTES_MAX)
 }
 
-fn decode_state(
+pub(crate) fn decode_state(
     id: StateId,
     bytes: &[u8],
-    machinery: &Machinery,
+    key: &MacKey,
+    codec: &Codec,
     scratch: &mut Scratch,
 ) -> Result<LoadedState, OpenError> {
     let damaged = |reason: String| OpenError::DamagedState { state: id, reason };
@@ -413,11 +414,10 @@ fn decode_state(
             other => damaged(other.to_string()),
         })?;
     // A ptar's state is checked like any other: its trailer is a MAC of header and payload.
-    if !machinery.key.verify_parts(&[opened.signed], &opened.trailer) {
+    if !key.verify_parts(&[opened.signed], &opened.trailer) {
         return Err(damaged("its checksum does not match".to_owned()));
     }
-    let plain = machinery
-        .codec
+    let plain = codec
         .decode(scratch, opened.payload, state_bytes_max(opened.payload.len()))
         .map_err(|error| damaged(error.to_string()))?;
     Ok(LoadedState { id, version: opened.version, plain })

@@ -59,6 +59,11 @@ impl DirectoryIndex {
         self.rows.binary_search_by(|(have, _)| walk_order(have, directory)).ok()
     }
 
+    /// Every directory with its object.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&[u8], Mac)> {
+        self.rows.iter().map(|(path, mac)| (path.as_ref(), *mac))
+    }
+
     /// The object of a row.
     pub(crate) fn object(&self, row: usize) -> Option<Mac> {
         self.rows.get(row).map(|(_, mac)| *mac)

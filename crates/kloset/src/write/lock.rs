@@ -16,6 +16,7 @@ use kloset_format::lock::LockRecord;
 use kloset_format::{LockId, ResourceType, Timestamp, Version, envelope};
 use rand::RngCore;
 
+use crate::runtime::Locking;
 use crate::{Error, Repository};
 
 /// Time between two refreshes.
@@ -52,9 +53,30 @@ struct Held {
     kind: LockKind,
 }
 
+impl Held {
+    fn new(name: Option<LockId>, kind: LockKind) -> Arc<Self> {
+        Arc::new(Self {
+            names: Mutex::new(name.into_iter().collect()),
+            refreshed: Mutex::new(Instant::now()),
+            stop: Mutex::new(false),
+            wake: Condvar::new(),
+            cannot_overwrite: AtomicBool::new(false),
+            kind,
+        })
+    }
+}
+
 impl StoreLock {
     /// Writes a lock under `name`, then makes sure that no live lock of another excludes it.
+    /// Where the user wants no locks, nothing is written or looked at.
     pub(crate) fn acquire(repository: &Arc<Repository>, name: LockId, kind: LockKind) -> Result<Self, Error> {
+        if repository.runtime.locking == Locking::Skip {
+            return Ok(Self {
+                repository: Arc::clone(repository),
+                held: Held::new(None, kind),
+                refresher: None,
+            });
+        }
         let taken =
             write_lock(repository, name, kind).and_then(|()| refuse_conflicts(repository, name, kind));
         if let Err(error) = taken {
@@ -65,14 +87,7 @@ impl StoreLock {
             }
             return Err(error);
         }
-        let held = Arc::new(Held {
-            names: Mutex::new(vec![name]),
-            refreshed: Mutex::new(Instant::now()),
-            stop: Mutex::new(false),
-            wake: Condvar::new(),
-            cannot_overwrite: AtomicBool::new(false),
-            kind,
-        });
+        let held = Held::new(Some(name), kind);
         let refresher = {
             let (repository, held) = (Arc::clone(repository), Arc::clone(&held));
             std::thread::Builder::new()
@@ -87,7 +102,7 @@ impl StoreLock {
 
     /// Whether the lock has been refreshed recently enough to protect what it guards.
     pub(crate) fn is_fresh(&self) -> bool {
-        guard(&self.held.refreshed).elapsed() < LOST_AFTER
+        self.repository.runtime.locking == Locking::Skip || guard(&self.held.refreshed).elapsed() < LOST_AFTER
     }
 
     /// Removes the lock and waits until it is gone. A store that forbids deleting keeps it until it
