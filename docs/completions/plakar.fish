@@ -37,10 +37,10 @@ complete -c plakar -n "__fish_plakar_needs_command" -o concurrency -d 'Parallel 
 complete -c plakar -n "__fish_plakar_needs_command" -o limit-upload -d 'Bytes per second to send at most, as in 500K, 2M, 1G' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o limit-download -d 'Bytes per second to receive at most' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o keyfile -d 'File that holds the passphrase; one final newline is dropped' -r -F
-complete -c plakar -n "__fish_plakar_needs_command" -o trace -d 'Subsystems to trace, comma separated: all, repository, snapshot, …' -r
+complete -c plakar -n "__fish_plakar_needs_command" -o trace -d 'Show steps of these, comma separated: repository (calls of the store), snapshot, all' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o retry-timeout -d 'Give up after this long without progress; 0 fails at the first loss' -r
-complete -c plakar -n "__fish_plakar_needs_command" -o profile-cpu -d 'Accepted for compatibility; no profile is written' -r -F
-complete -c plakar -n "__fish_plakar_needs_command" -o profile-mem -d 'Accepted for compatibility; no profile is written' -r -F
+complete -c plakar -n "__fish_plakar_needs_command" -o profile-cpu -d 'Not available: says so and goes on' -r -F
+complete -c plakar -n "__fish_plakar_needs_command" -o profile-mem -d 'Not available: says so and goes on' -r -F
 complete -c plakar -n "__fish_plakar_needs_command" -o quiet -d 'Hide the lines per path and the info lines'
 complete -c plakar -n "__fish_plakar_needs_command" -o silent -d 'Hide every event; errors and results stay'
 complete -c plakar -n "__fish_plakar_needs_command" -o stdio -d 'Plain lines even on a terminal'
@@ -98,7 +98,7 @@ complete -c plakar -n "__fish_plakar_using_subcommand backup" -o dry-run -d 'Onl
 complete -c plakar -n "__fish_plakar_using_subcommand backup" -o no-progress -d 'Accepted for compatibility: nothing is counted beforehand'
 complete -c plakar -n "__fish_plakar_using_subcommand backup" -o no-xattr -d 'Do not store values of extended attributes'
 complete -c plakar -n "__fish_plakar_using_subcommand cat" -o decompress -d 'Unpack files whose content type is gzip'
-complete -c plakar -n "__fish_plakar_using_subcommand cat" -o highlight -d 'Accepted for compatibility'
+complete -c plakar -n "__fish_plakar_using_subcommand cat" -o highlight -d 'Colour the words of texts up to 1 MiB in known languages'
 complete -c plakar -n "__fish_plakar_using_subcommand check" -o name -d 'Only snapshots of this name' -r
 complete -c plakar -n "__fish_plakar_using_subcommand check" -o category -d 'Only snapshots of this category' -r
 complete -c plakar -n "__fish_plakar_using_subcommand check" -o environment -d 'Only snapshots of this environment' -r
@@ -163,7 +163,7 @@ complete -c plakar -n "__fish_plakar_using_subcommand destination; and __fish_se
 complete -c plakar -n "__fish_plakar_using_subcommand destination; and __fish_seen_subcommand_from show" -o ini -d 'As INI'
 complete -c plakar -n "__fish_plakar_using_subcommand destination; and __fish_seen_subcommand_from show" -o secrets -d 'Show secrets as they are'
 complete -c plakar -n "__fish_plakar_using_subcommand diff" -o recursive -d 'Compare everything below'
-complete -c plakar -n "__fish_plakar_using_subcommand diff" -o highlight -d 'Accepted for compatibility'
+complete -c plakar -n "__fish_plakar_using_subcommand diff" -o highlight -d 'Colour the differences of texts'
 complete -c plakar -n "__fish_plakar_using_subcommand digest" -o hashing -d 'SHA256 or BLAKE3' -r
 complete -c plakar -n "__fish_plakar_using_subcommand help" -o style -d 'Accepted for compatibility' -r
 complete -c plakar -n "__fish_plakar_using_subcommand info" -o errors -d 'List the paths that could not be read when the snapshot was made'

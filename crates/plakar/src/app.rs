@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use kloset::Runtime;
 use kloset::repository::Acceptance;
 use kloset::runtime::{Clock, SystemClock};
+use kloset::{Locking, Runtime};
 use kloset_connector::layer::Throttle;
 use kloset_connector::{ConnectorContext, RetryPolicy};
 use kloset_format::Timestamp;
@@ -21,7 +21,7 @@ use crate::config::{Configuration, Directories, files};
 use crate::error::{Failure, Outcome};
 use crate::report::{Ending, ReportFlag};
 use crate::ui::{Ui, escape};
-use crate::{exit, machine, open, signals};
+use crate::{exit, machine, open, passphrase, signals};
 
 /// What every command may use.
 pub struct App {
@@ -56,6 +56,11 @@ pub fn run(program: &str, words: &[OsString]) -> u8 {
     let ui = Arc::new(Ui::new(&globals));
     if globals.config.is_some() {
         ui.report("Option -config is deprecated, please use -configdir instead\n");
+    }
+    for (flag, file) in [("-profile-cpu", &globals.profile_cpu), ("-profile-mem", &globals.profile_mem)] {
+        if file.is_some() {
+            ui.warn(&format!("{flag} is not available: no profile is written; `perf record` can make one"));
+        }
     }
     let timed = globals.time;
     let report = ReportFlag::of(&matches);
@@ -131,6 +136,10 @@ impl App {
     ) -> Result<Self, Failure> {
         let threads = globals.threads()?;
         let parallelism = globals.parallelism()?;
+        if let Some(path) = &globals.keyfile {
+            // Looked at, not read: it may be a pipe that can be read once.
+            std::fs::metadata(path).map_err(|error| passphrase::bad_key_file(path, &error))?;
+        }
         let working_directory = std::env::current_dir().map_err(|error| {
             let why = kloset_connector::error::io_message(&error);
             Failure::refused(format!("cannot find the current directory: {why}"))
@@ -194,6 +203,9 @@ impl App {
     pub fn runtime(&self) -> Runtime {
         let mut runtime = Runtime::system(self.threads, machine::hostname());
         runtime.interrupted = Arc::clone(&self.interrupted);
+        if machine::is_set("PLAKAR_LOCKLESS") {
+            runtime.locking = Locking::Skip;
+        }
         runtime
     }
 

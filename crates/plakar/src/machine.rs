@@ -8,6 +8,12 @@ pub fn client() -> String {
     format!("plakar/v{}", env!("CARGO_PKG_VERSION"))
 }
 
+/// Whether a variable of the environment says yes, in one of Go's spellings.
+pub fn is_set(variable: &str) -> bool {
+    std::env::var(variable)
+        .is_ok_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"))
+}
+
 /// Name of this machine as the kernel says.
 pub fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

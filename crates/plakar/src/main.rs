@@ -11,6 +11,7 @@ mod connectors;
 mod error;
 mod exit;
 mod filters;
+mod highlight;
 mod machine;
 mod open;
 mod packages;

@@ -37,12 +37,15 @@ impl StoreSecrets {
     }
 }
 
+/// A key file that cannot be read is a wrong word on the line.
+pub fn bad_key_file(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("could not read key file: {}: {}", path.display(), io_message(error)))
+}
+
 /// The passphrase from any place that needs no person; an empty one counts as none.
 pub fn without_asking(app: &App, secrets: &StoreSecrets) -> Result<Option<Secret>, Failure> {
     if let Some(path) = &app.globals.keyfile {
-        let mut bytes = Zeroizing::new(std::fs::read(path).map_err(|error| {
-            Failure::usage(format!("could not read key file: {}: {}", path.display(), io_message(&error)))
-        })?);
+        let mut bytes = Zeroizing::new(std::fs::read(path).map_err(|error| bad_key_file(path, &error))?);
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
         }

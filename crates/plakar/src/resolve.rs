@@ -30,7 +30,10 @@ impl Place {
 
 /// Resolves a location, `@name`, `@name:sub` or `@name:/abs`.
 pub fn place(app: &App, kind: Kind, text: &str) -> Result<Place, Failure> {
-    let Some(reference) = text.strip_prefix('@') else { return Ok(Place::plain(text)) };
+    let Some(reference) = text.strip_prefix('@') else {
+        // No path is the current directory.
+        return Ok(Place::plain(if text.is_empty() { "." } else { text }));
+    };
     let (name, sub) = reference.split_once(':').unwrap_or((reference, ""));
     let configuration = app.configuration()?;
     let role = match kind {

@@ -64,7 +64,7 @@ pub struct Globals {
     #[arg(long)]
     pub json: bool,
 
-    /// Subsystems to trace, comma separated: all, repository, snapshot, …
+    /// Show steps of these, comma separated: repository (calls of the store), snapshot, all
     #[arg(long, value_name = "LIST")]
     pub trace: Option<String>,
 
@@ -76,11 +76,11 @@ pub struct Globals {
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
     pub retry_timeout: Duration,
 
-    /// Accepted for compatibility; no profile is written
+    /// Not available: says so and goes on
     #[arg(long, value_name = "FILE")]
     pub profile_cpu: Option<PathBuf>,
 
-    /// Accepted for compatibility; no profile is written
+    /// Not available: says so and goes on
     #[arg(long, value_name = "FILE")]
     pub profile_mem: Option<PathBuf>,
 

@@ -18,7 +18,6 @@ use crate::commands::Run;
 use crate::error::{Failure, Outcome};
 use crate::filters::SnapshotArgument;
 use crate::open;
-use crate::ui::Ui;
 
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -72,7 +71,7 @@ impl Run for ArchiveCommand {
         let work = Work { app, snapshot: &snapshot, start: found.path, base };
         match &self.output {
             Some(output) if output.as_os_str() == "-" => {
-                let out = BufWriter::with_capacity(BUFFER_BYTES, StandardOutput(&app.ui));
+                let out = BufWriter::with_capacity(BUFFER_BYTES, app.ui.result_writer());
                 work.write(self.format, out)?;
             }
             output => {
@@ -203,22 +202,5 @@ impl Work<'_> {
             let text = format!("archive: {} cannot carry {}", format.suffix(), parts.join(", "));
             self.app.ui.warn(&text);
         }
-    }
-}
-
-/// Standard output as a writer.
-struct StandardOutput<'a>(&'a Ui);
-
-impl Write for StandardOutput<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.result_bytes(bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(Failure::Output(error)) => Err(error),
-            Err(_) => Err(io::Error::other("standard output failed")),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -5,14 +5,16 @@ use std::io::{self, Write};
 
 use clap::Parser;
 use kloset::Error;
+use kloset::vfs::Found;
 use kloset_format::mode::FileKind;
 
 use crate::app::App;
 use crate::commands::Run;
 use crate::error::{Failure, Outcome, chain};
 use crate::filters::SnapshotArgument;
+use crate::highlight::{self, Highlighter};
 use crate::open::{self, Opened};
-use crate::ui::{Ui, escape};
+use crate::ui::escape;
 
 /// Print files of a snapshot
 #[derive(Parser)]
@@ -22,7 +24,7 @@ pub struct Cat {
     #[arg(long)]
     decompress: bool,
 
-    /// Accepted for compatibility
+    /// Colour the words of texts up to 1 MiB in known languages
     #[arg(long)]
     highlight: bool,
 
@@ -37,9 +39,10 @@ impl Run for Cat {
             return Err(Failure::usage("at least one parameter is required"));
         }
         let opened = open::open(app)?;
+        let highlighter = self.highlight.then(Highlighter::new);
         let mut failed = false;
         for argument in &self.arguments {
-            match self.print(app, &opened, &SnapshotArgument::parse(argument)) {
+            match self.print(app, &opened, highlighter.as_ref(), &SnapshotArgument::parse(argument)) {
                 Ok(()) => {}
                 Err(Problem::Entry(why)) => {
                     failed = true;
@@ -60,7 +63,13 @@ enum Problem {
 }
 
 impl Cat {
-    fn print(&self, app: &App, opened: &Opened, argument: &SnapshotArgument) -> Result<(), Problem> {
+    fn print(
+        &self,
+        app: &App,
+        opened: &Opened,
+        highlighter: Option<&Highlighter>,
+        argument: &SnapshotArgument,
+    ) -> Result<(), Problem> {
         let snapshot = argument.find(&opened.repository).map_err(|failure| match failure {
             Failure::Engine(error) => Problem::Entry(chain(error.as_ref())),
             other => Problem::Fatal(other),
@@ -75,7 +84,7 @@ impl Cat {
         if found.entry.info.mode.kind() != FileKind::Regular {
             return Err(Problem::Entry(format!("{shown}: not a regular file")));
         }
-        let out = Output(&app.ui);
+        let out = app.ui.result_writer();
         let gzip = matches!(found.entry.content_type.as_str(), "application/gzip" | "application/x-gzip");
         let written = if self.decompress && gzip {
             let mut unpacked = flate2::write::MultiGzDecoder::new(out);
@@ -84,6 +93,15 @@ impl Cat {
                 (Ok(Ok(())), Err(error)) => Ok(Err(error)),
                 (written, _) => written,
             }
+        } else if let Some(highlighter) = highlighter.filter(|_| is_short(&found)) {
+            let mut content = Vec::new();
+            snapshot.write_content(&found.entry, &mut content).map(|written| {
+                written?;
+                match highlighter.file(&path, &content) {
+                    Some(coloured) => { out }.write_all(coloured.as_bytes()),
+                    None => { out }.write_all(&content),
+                }
+            })
         } else {
             let mut out = out;
             snapshot.write_content(&found.entry, &mut out)
@@ -100,26 +118,13 @@ impl Cat {
     }
 }
 
+fn is_short(found: &Found) -> bool {
+    u64::try_from(found.entry.info.size).is_ok_and(|size| size <= highlight::TEXT_BYTES_MAX)
+}
+
 fn is_bad_gzip(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
     )
-}
-
-/// Standard output as a writer.
-struct Output<'a>(&'a Ui);
-
-impl Write for Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.result_bytes(bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(Failure::Output(error)) => Err(error),
-            Err(_) => Err(io::Error::other("standard output failed")),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

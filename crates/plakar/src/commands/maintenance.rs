@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::cli::duration;
 use crate::commands::Run;
 use crate::error::{Failure, Outcome};
+use crate::machine;
 use crate::open;
 use crate::size;
 
@@ -40,7 +41,7 @@ impl Run for Maintenance {
             grace: grace_period()?,
             dry_run: self.dry_run,
             repack: self.repack,
-            keep_files: is_set("PLAKAR_NODELETION"),
+            keep_files: machine::is_set("PLAKAR_NODELETION"),
             accept_missing_states: app.acceptance() == Acceptance::AcceptChanges,
         };
         let opened = open::open(app)?;
@@ -54,11 +55,6 @@ impl Run for Maintenance {
         }
         Ok(Outcome::Done)
     }
-}
-
-fn is_set(variable: &str) -> bool {
-    std::env::var(variable)
-        .is_ok_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"))
 }
 
 fn grace_period() -> Result<Duration, Failure> {

@@ -2,6 +2,7 @@
 
 mod archive;
 mod backup;
+mod cached;
 mod cat;
 mod check;
 mod create;
@@ -24,10 +25,12 @@ mod prune;
 mod repair;
 mod restore;
 mod rm;
+mod service;
 mod status;
 mod sync;
 mod token;
 mod version;
+mod words;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
@@ -68,9 +71,10 @@ fn run<T: Run>(app: &App, matches: &ArgMatches) -> Result<Outcome, Failure> {
     T::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?.run(app)
 }
 
-static ALL: [Entry; 30] = [
+static ALL: [Entry; 32] = [
     entry::<archive::ArchiveCommand>("archive"),
     entry::<backup::Backup>("backup"),
+    hidden::<cached::Cached>("cached"),
     entry::<cat::Cat>("cat"),
     entry::<check::Check>("check"),
     entry::<create::Create>("create"),
@@ -93,6 +97,7 @@ static ALL: [Entry; 30] = [
     entry::<repair::Repair>("repair"),
     entry::<restore::Restore>("restore"),
     entry::<rm::Rm>("rm"),
+    hidden::<service::Service>("service"),
     entry::<places::SourceEntry>("source"),
     entry::<status::Status>("status"),
     entry::<places::Store>("store"),

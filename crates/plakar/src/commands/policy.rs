@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::commands::Run;
+use crate::commands::words::Words;
 use crate::config::policies::{self, Policies};
 use crate::error::{Failure, Outcome};
 
@@ -38,14 +39,6 @@ enum Action {
     /// Remove keys of a policy
     #[command(mut_arg("words", |words| words.value_name("NAME KEY…")))]
     Unset(Words),
-}
-
-#[derive(Args)]
-#[command(disable_help_flag = true)]
-struct Words {
-    /// Name and what belongs to it
-    #[arg(value_name = "WORD", num_args = 0..)]
-    words: Vec<String>,
 }
 
 #[derive(Args)]

@@ -5,7 +5,9 @@
 //! [`Ui`]'s implementations of their traits.
 
 pub mod escape;
+mod events;
 mod json;
+mod output;
 mod plain;
 mod progress;
 mod summary;
@@ -14,22 +16,18 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use kloset::{Event, Monitor};
-use kloset_connector::ConnectorEvents;
-
 use crate::cli::Globals;
 use crate::error::Failure;
 use crate::report::Recorder;
 
 pub use json::{named, path_object};
+pub use output::ResultWriter;
 pub use summary::Summary;
 
 /// Size of the buffer before standard output: fifty thousand lines cost few writes.
 const OUT_BUFFER_BYTES: usize = 64 * 1024;
 /// A line waits no longer than this in the buffer while lines keep coming.
 const OUT_FLUSH_AFTER: Duration = Duration::from_millis(500);
-/// Reports of lost connections are not repeated faster than this.
-const RETRY_REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How events are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,9 +51,17 @@ pub struct Ui {
     err_is_terminal: bool,
     out: Mutex<Out>,
     json: json::Stream,
+    /// Subsystems whose steps are shown.
+    traced: Vec<String>,
     progress: progress::Progress,
     recorder: Recorder,
     last_retry_report: Mutex<Option<Instant>>,
+}
+
+/// The words of `-trace`.
+fn traced(globals: &Globals) -> Vec<String> {
+    let list = globals.trace.as_deref().unwrap_or_default();
+    list.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
 }
 
 impl Ui {
@@ -81,6 +87,7 @@ impl Ui {
             err_is_terminal,
             out: Mutex::new(Out { writer, flushed: Instant::now() }),
             json: json::Stream::new(),
+            traced: traced(globals),
             progress: progress::Progress::new(),
             recorder: Recorder::new(),
             last_retry_report: Mutex::new(None),
@@ -111,6 +118,11 @@ impl Ui {
     /// Bytes of a command's result.
     pub fn result_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.write_out(bytes).map_err(Failure::Output)
+    }
+
+    /// Standard output as a writer.
+    pub fn result_writer(&self) -> ResultWriter<'_> {
+        ResultWriter(self)
     }
 
     /// Writes out what is buffered.
@@ -226,80 +238,5 @@ impl Ui {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-impl Monitor for Ui {
-    fn event(&self, event: Event<'_>) {
-        match event {
-            Event::Warning(text) => return self.warn(text),
-            Event::Info(text) => return self.info(text),
-            event => self.recorder.event(event),
-        }
-        match self.style {
-            Style::Json => {
-                if let Some(value) = self.json.of(event) {
-                    self.json_line(&value);
-                }
-            }
-            Style::Plain => self.plain_event(event),
-            Style::Progress => {
-                self.progress.event(event);
-                if !matches!(event, Event::PathDone { .. }) {
-                    self.plain_event(event);
-                }
-            }
-        }
-    }
-
-    fn wants_paths(&self) -> bool {
-        match self.style {
-            Style::Plain => !self.quiet && !self.silent,
-            Style::Json | Style::Progress => true,
-        }
-    }
-}
-
-impl Ui {
-    fn plain_event(&self, event: Event<'_>) {
-        match event {
-            Event::PathDone { .. } if self.quiet || self.silent => {}
-            Event::PathDone { snapshot, path, .. } => {
-                self.event_line(&plain::done(snapshot, path, self.out_is_terminal));
-            }
-            Event::PathFailed { snapshot, path, reason } if !self.silent => {
-                self.error_line(&plain::failed(snapshot, path, reason, self.err_is_terminal));
-            }
-            Event::ObjectFailed { snapshot, object, reason } if !self.silent => {
-                self.error_line(&plain::object_failed(snapshot, object, reason, self.err_is_terminal));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl ConnectorEvents for Ui {
-    fn warning(&self, text: &str) {
-        self.warn(text);
-    }
-
-    fn stalled(&self, text: &str) {
-        self.progress.note(text);
-        self.report_retry(text);
-    }
-
-    fn retried(&self, reason: &str) {
-        self.recorder.retried();
-        self.report_retry(&format!("trying again: {reason}"));
-    }
-}
-
-impl Ui {
-    fn report_retry(&self, text: &str) {
-        let mut last = self.last_retry_report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if last.is_none_or(|last| last.elapsed() > RETRY_REPORT_EVERY) {
-            *last = Some(Instant::now());
-            self.show_warning(text);
-        }
     }
 }

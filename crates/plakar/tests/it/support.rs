@@ -71,6 +71,17 @@ impl Home {
     }
 }
 
+/// A home with upstream's store as `plain`.
+pub fn with_upstream_store() -> Home {
+    let home = Home::new();
+    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/stores/upstream-1.1.4");
+    let mut tar = Command::new("tar");
+    tar.arg("xzf").arg(stores.join("plain.tar.gz")).arg("-C").arg(home.path(""));
+    assert!(tar.status().unwrap().success());
+    std::fs::copy(stores.join("data.ptar"), home.path("data.ptar")).unwrap();
+    home
+}
+
 /// The outcome of a finished process.
 pub fn ran(output: std::process::Output) -> Ran {
     Ran {
@@ -94,4 +105,10 @@ impl Ran {
         assert_eq!(self.code, code, "{self:?}");
         self.err
     }
+}
+
+/// The 8-digit id at the start of the summary line.
+pub fn short_id(out: &str) -> String {
+    let summary = out.lines().find(|line| line.contains(" completed ")).expect("a summary line");
+    summary[..8].to_owned()
 }

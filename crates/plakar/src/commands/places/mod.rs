@@ -5,10 +5,11 @@ mod import;
 mod probe;
 mod show;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands::Run;
+use crate::commands::words::Words;
 use crate::config::{Configuration, Kind, files};
 use crate::error::{Failure, Outcome};
 
@@ -79,14 +80,6 @@ enum Action {
     /// Remove options of an entry
     #[command(mut_arg("words", |words| words.value_name("NAME KEY…")))]
     Unset(Words),
-}
-
-#[derive(Args)]
-#[command(disable_help_flag = true)]
-struct Words {
-    /// Name and what belongs to it
-    #[arg(value_name = "WORD", num_args = 0..)]
-    words: Vec<String>,
 }
 
 impl Action {

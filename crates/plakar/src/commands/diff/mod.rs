@@ -1,16 +1,12 @@
 //! `plakar diff`.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+mod side;
+
+use std::ffi::OsString;
 
 use clap::Parser;
-use kloset::Snapshot;
-use kloset_connector::error::io_message;
 use kloset_format::mode::FileKind;
-use kloset_format::{FileMode, Mac, path};
+use kloset_format::{Mac, path};
 use serde_json::json;
 use similar::TextDiff;
 
@@ -18,8 +14,10 @@ use crate::app::App;
 use crate::commands::Run;
 use crate::error::{Failure, Outcome};
 use crate::filters::SnapshotArgument;
+use crate::highlight::Highlighter;
 use crate::open;
 use crate::ui::{escape, named};
+use side::{Node, Side};
 
 /// Longer files are only told to differ.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
@@ -39,30 +37,13 @@ pub struct Diff {
     #[arg(long)]
     recursive: bool,
 
-    /// Accepted for compatibility
+    /// Colour the differences of texts
     #[arg(long)]
     highlight: bool,
 
     /// What is compared
     #[arg(value_name = "ID[:PATH]", num_args = 0..)]
     arguments: Vec<OsString>,
-}
-
-/// One side of the comparison.
-enum Side {
-    Snapshot(Box<Snapshot>),
-    Local,
-}
-
-/// A path on one side.
-struct Node {
-    path: Vec<u8>,
-    kind: FileKind,
-    size: u64,
-    /// In snapshots.
-    object: Mac,
-    /// Of links.
-    target: Vec<u8>,
 }
 
 impl Run for Diff {
@@ -84,7 +65,8 @@ impl Run for Diff {
             Some(second) => open(second)?,
             None => (Side::Local, left_path.clone()),
         };
-        let compared = Compared { app, left, right, recursive: self.recursive };
+        let highlighter = self.highlight.then(Highlighter::new);
+        let compared = Compared { app, left, right, recursive: self.recursive, highlighter };
         let (a, b) = (compared.left.node(&left_path)?, compared.right.node(&right_path)?);
         match (a.kind == FileKind::Directory, b.kind == FileKind::Directory) {
             (true, true) => compared.directories(&a, &b)?,
@@ -100,6 +82,7 @@ struct Compared<'a> {
     left: Side,
     right: Side,
     recursive: bool,
+    highlighter: Option<Highlighter>,
 }
 
 impl Compared<'_> {
@@ -186,7 +169,10 @@ impl Compared<'_> {
         unified.context_radius(CONTEXT_LINES).header(&one, &other);
         let mut out = Vec::new();
         unified.to_writer(&mut out).map_err(Failure::Output)?;
-        self.app.ui.result_bytes(&out)
+        match self.highlighter.as_ref().and_then(|highlighter| highlighter.diff(&out)) {
+            Some(coloured) => self.app.ui.result_bytes(coloured.as_bytes()),
+            None => self.app.ui.result_bytes(&out),
+        }
     }
 
     fn tell(&self, what: &str, a: &Node, b: Option<&Node>, text: String) -> Result<(), Failure> {
@@ -200,101 +186,4 @@ impl Compared<'_> {
         }
         self.app.ui.result_json(&value)
     }
-}
-
-impl Side {
-    fn label(&self, path: &[u8]) -> String {
-        match self {
-            Self::Snapshot(snapshot) => format!("{}:{}", snapshot.id().short(), escape::name(path)),
-            Self::Local => escape::name(path).into_owned(),
-        }
-    }
-
-    fn node(&self, path: &[u8]) -> Result<Node, Failure> {
-        match self {
-            Self::Snapshot(snapshot) => Ok(of_entry(path.to_vec(), &snapshot.entry(path)?.entry)),
-            Self::Local => local_node(path.to_vec()),
-        }
-    }
-
-    fn children(&self, directory: &[u8]) -> Result<BTreeMap<Vec<u8>, Node>, Failure> {
-        let mut children = BTreeMap::new();
-        match self {
-            Self::Snapshot(snapshot) => {
-                for entry in snapshot.children(directory)? {
-                    let path = path::join(directory, &entry.info.name);
-                    children.insert(entry.info.name.clone(), of_entry(path, &entry));
-                }
-            }
-            Self::Local => {
-                let failed = |error| local_failure(directory, &error);
-                for entry in std::fs::read_dir(Path::new(OsStr::from_bytes(directory))).map_err(failed)? {
-                    let name = entry.map_err(failed)?.file_name().into_vec();
-                    let node = local_node(path::join(directory, &name))?;
-                    children.insert(name, node);
-                }
-            }
-        }
-        Ok(children)
-    }
-
-    fn content(&self, node: &Node) -> Result<Vec<u8>, Failure> {
-        let mut content = Vec::new();
-        self.write(node, &mut content)?;
-        Ok(content)
-    }
-
-    fn digest(&self, node: &Node) -> Result<blake3::Hash, Failure> {
-        let mut hasher = blake3::Hasher::new();
-        self.write(node, &mut hasher)?;
-        Ok(hasher.finalize())
-    }
-
-    fn write(&self, node: &Node, out: &mut dyn std::io::Write) -> Result<(), Failure> {
-        match self {
-            Self::Snapshot(snapshot) => {
-                let entry = snapshot.entry(&node.path)?.entry;
-                snapshot.write_content(&entry, out)?.map_err(Failure::Output)
-            }
-            Self::Local => {
-                let failed = |error| local_failure(&node.path, &error);
-                let mut file = std::fs::File::open(OsStr::from_bytes(&node.path)).map_err(failed)?;
-                let mut buffer = vec![0; 1 << 16];
-                loop {
-                    let read = file.read(&mut buffer).map_err(failed)?;
-                    if read == 0 {
-                        return Ok(());
-                    }
-                    out.write_all(buffer.get(..read).unwrap_or_default()).map_err(Failure::Output)?;
-                }
-            }
-        }
-    }
-}
-
-fn of_entry(path: Vec<u8>, entry: &kloset_format::Entry) -> Node {
-    Node {
-        path,
-        kind: entry.info.mode.kind(),
-        size: u64::try_from(entry.info.size).unwrap_or(0),
-        object: entry.object,
-        target: entry.symlink_target.clone(),
-    }
-}
-
-fn local_node(path: Vec<u8>) -> Result<Node, Failure> {
-    let failed = |error| local_failure(&path, &error);
-    let at = Path::new(OsStr::from_bytes(&path));
-    let metadata = at.symlink_metadata().map_err(failed)?;
-    let mode = std::os::unix::fs::MetadataExt::mode(&metadata);
-    let kind = FileMode::from_st_mode(mode).kind();
-    let target = match kind {
-        FileKind::Symlink => std::fs::read_link(at).map_err(failed)?.into_os_string().into_vec(),
-        _ => Vec::new(),
-    };
-    Ok(Node { size: metadata.len(), kind, object: Mac::ZERO, target, path })
-}
-
-fn local_failure(path: &[u8], error: &std::io::Error) -> Failure {
-    Failure::refused(format!("{}: {}", escape::name(path), io_message(error)))
 }
