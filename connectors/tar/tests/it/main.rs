@@ -1,0 +1,5 @@
+//! Tar files as sources: archives of the system's program, and hostile ones.
+
+mod hostile;
+mod programs;
+mod support;
