@@ -1,8 +1,7 @@
-//! Writes a whole store into one file: CONFIG, one packfile, one state, trailer.
+//! The file of a single-file store while it is written.
 //!
-//! The file grows under a temporary name beside its place and gets its own when the state has been
-//! written and everything is on disk; without that it is removed. The engine knows from CONFIG
-//! (largest packfile size 2^64-1) that it must write one packfile and one state.
+//! It grows under a temporary name beside its place and gets its own when it is complete and on
+//! disk; without that it is removed. What is in it is the engine's business.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,11 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use kloset_connector::{
-    ConnectorContext, ConnectorError, ErrorKind, Listed, Location, PutMode, RangeRequest, Storage,
-    StorageInfo, StoreFile,
-};
-use kloset_format::ptar::{CONFIG_BYTES_MAX, HEADER_SIZE, Trailer, header};
+use kloset_connector::{ArchiveFile, ConnectorContext, ConnectorError, ErrorKind, Location, StorageInfo};
 use rustix::fs::RenameFlags;
 
 use crate::failure::{failed_io, refused, shown};
@@ -46,9 +41,6 @@ struct Progress {
     temporary: PathBuf,
     file: File,
     length: u64,
-    config: Range<u64>,
-    packfile: Option<([u8; 32], Range<u64>)>,
-    state: Option<([u8; 32], Range<u64>)>,
     complete: bool,
 }
 
@@ -79,52 +71,45 @@ impl PtarWriter {
         }
     }
 
-    fn only_one(&self, what: &str) -> ConnectorError {
-        let message = format!("a single-file store holds one {what}");
-        refused(ErrorKind::Unsupported, "write", &self.path, message)
+    /// Where the file will be.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Writes the trailer and puts the file in its place.
+    /// As the location of a store.
+    pub fn shown(&self) -> String {
+        format!("ptar://{}", shown(&self.path))
+    }
+
+    /// Fails if a file is in the place that must not be replaced.
+    pub fn ensure_free(&self) -> Result<(), ConnectorError> {
+        if self.existing == ExistingFile::Refuse && self.path.symlink_metadata().is_ok() {
+            return Err(exists(&self.path));
+        }
+        Ok(())
+    }
+
+    /// The name that the file has until it is complete, once it is begun.
+    pub fn temporary(&self) -> Option<PathBuf> {
+        let progress = self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        progress.as_ref().map(|progress| progress.temporary.clone())
+    }
+
     fn complete(&self, progress: &mut Progress) -> Result<(), ConnectorError> {
-        let (Some((_, packfile)), Some((_, state))) = (&progress.packfile, &progress.state) else {
-            return Err(refused(ErrorKind::Invalid, "complete", &self.path, "the packfile is missing"));
-        };
-        let trailer =
-            Trailer { config: progress.config.clone(), packfile: packfile.clone(), state: state.clone() };
-        progress.append(&self.path, &trailer.encode())?;
         progress.file.sync_all().map_err(|error| failed_io("flush", &self.path, error))?;
         let flags = match self.existing {
             ExistingFile::Refuse => RenameFlags::NOREPLACE,
             ExistingFile::Replace => RenameFlags::empty(),
         };
-        let renamed = rustix::fs::renameat_with(
-            rustix::fs::CWD,
-            &progress.temporary,
-            rustix::fs::CWD,
-            &self.path,
-            flags,
-        );
-        renamed.map_err(|error| match error {
-            rustix::io::Errno::EXIST => exists(&self.path),
-            error => failed_io("rename to", &self.path, error.into()),
+        let (from, to) = (&progress.temporary, &self.path);
+        rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, flags).map_err(|error| {
+            match error {
+                rustix::io::Errno::EXIST => exists(&self.path),
+                error => failed_io("rename to", &self.path, error.into()),
+            }
         })?;
         progress.complete = true;
         sync_folder(folder(&self.path))
-    }
-}
-
-impl Progress {
-    fn append(&mut self, path: &Path, bytes: &[u8]) -> Result<Range<u64>, ConnectorError> {
-        self.file.write_all(bytes).map_err(|error| failed_io("write", path, error))?;
-        let start = self.length;
-        self.length += bytes.len() as u64;
-        Ok(start..self.length)
-    }
-
-    fn read(&self, path: &Path, range: Range<u64>) -> Result<Bytes, ConnectorError> {
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(&mut bytes, range.start).map_err(|error| failed_io("read", path, error))?;
-        Ok(bytes.into())
     }
 }
 
@@ -164,11 +149,11 @@ fn create_beside(path: &Path) -> Result<(PathBuf, File), ConnectorError> {
     }
 }
 
-impl Storage for PtarWriter {
+impl ArchiveFile for PtarWriter {
     fn info(&self) -> StorageInfo {
         StorageInfo {
             kind: "ptar".to_owned(),
-            location: format!("ptar://{}", shown(&self.path)),
+            location: self.shown(),
             origin: self.hostname.clone(),
             root: shown(&self.path),
             writable: true,
@@ -178,121 +163,38 @@ impl Storage for PtarWriter {
         }
     }
 
-    fn create(&self, config: &[u8]) -> Result<(), ConnectorError> {
-        if config.is_empty() || config.len() as u64 > CONFIG_BYTES_MAX {
-            return Err(refused(ErrorKind::Invalid, "create", &self.path, "CONFIG has an impossible length"));
-        }
-        if self.existing == ExistingFile::Refuse && self.path.symlink_metadata().is_ok() {
-            return Err(exists(&self.path));
-        }
+    fn begin(&self) -> Result<(), ConnectorError> {
+        self.ensure_free()?;
         let (temporary, file) = create_beside(&self.path)?;
-        let mut progress = Progress {
-            temporary,
-            file,
-            length: 0,
-            config: 0..0,
-            packfile: None,
-            state: None,
-            complete: false,
-        };
-        let written = progress.append(&self.path, &header()).and_then(|_| {
-            progress.config = progress.append(&self.path, config)?;
-            debug_assert_eq!(progress.config.start, HEADER_SIZE as u64);
-            Ok(())
-        });
+        let progress = Progress { temporary, file, length: 0, complete: false };
         *self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(progress);
-        written
+        Ok(())
     }
 
-    fn read_config(&self) -> Result<Vec<u8>, ConnectorError> {
-        self.with("read", |progress| progress.read(&self.path, progress.config.clone()).map(Vec::from))
-    }
-
-    fn list(&self, file: StoreFile) -> Result<Vec<Listed>, ConnectorError> {
-        self.with("list", |progress| {
-            let one = match file {
-                StoreFile::Packfile => progress.packfile.as_ref(),
-                StoreFile::State => progress.state.as_ref(),
-                StoreFile::Lock => None,
-            };
-            let listed = one.map(|(name, range)| Listed {
-                name: *name,
-                size: Some(range.end - range.start),
-                modified: None,
-            });
-            Ok(listed.into_iter().collect())
+    fn append(&self, bytes: &[u8]) -> Result<u64, ConnectorError> {
+        self.with("write", |progress| {
+            progress.file.write_all(bytes).map_err(|error| failed_io("write", &self.path, error))?;
+            let start = progress.length;
+            progress.length += bytes.len() as u64;
+            Ok(start)
         })
     }
 
-    fn put(
-        &self,
-        file: StoreFile,
-        name: &[u8; 32],
-        body: Bytes,
-        _mode: PutMode,
-    ) -> Result<(), ConnectorError> {
-        self.with("write", |progress| match file {
-            // Nobody else can work on a file that has no name yet.
-            StoreFile::Lock => Ok(()),
-            StoreFile::Packfile if progress.packfile.is_some() => Err(self.only_one("packfile")),
-            StoreFile::Packfile => {
-                let range = progress.append(&self.path, &body)?;
-                progress.packfile = Some((*name, range));
-                Ok(())
-            }
-            StoreFile::State if progress.state.is_some() => Err(self.only_one("state")),
-            StoreFile::State => {
-                let range = progress.append(&self.path, &body)?;
-                progress.state = Some((*name, range));
-                self.complete(progress)
-            }
-        })
-    }
-
-    fn get(&self, file: StoreFile, name: &[u8; 32]) -> Result<Vec<u8>, ConnectorError> {
+    fn read(&self, range: Range<u64>) -> Result<Bytes, ConnectorError> {
         self.with("read", |progress| {
-            let one = match file {
-                StoreFile::Packfile => progress.packfile.as_ref(),
-                StoreFile::State => progress.state.as_ref(),
-                StoreFile::Lock => None,
+            let length = range.end.checked_sub(range.start).filter(|_| range.end <= progress.length);
+            let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
+                let message = "a range outside of the bytes written";
+                return Err(refused(ErrorKind::Corrupt, "read", &self.path, message));
             };
-            match one.filter(|(known, _)| known == name) {
-                Some((_, range)) => progress.read(&self.path, range.clone()).map(Vec::from),
-                None => Err(refused(ErrorKind::NotFound, "read", &self.path, "not in this file")),
-            }
+            let mut bytes = vec![0; length];
+            let read = progress.file.read_exact_at(&mut bytes, range.start);
+            read.map_err(|error| failed_io("read", &self.path, error))?;
+            Ok(bytes.into())
         })
     }
 
-    fn get_ranges(
-        &self,
-        requests: &[RangeRequest],
-        deliver: &(dyn Fn(usize, Result<Bytes, ConnectorError>) + Sync),
-    ) {
-        for (index, request) in requests.iter().enumerate() {
-            let part = self.get(request.file, &request.name).map(Bytes::from).and_then(|whole| {
-                let end = request.offset.checked_add(request.length).filter(|&end| end <= whole.len() as u64);
-                match end {
-                    Some(end) => Ok(whole.slice(request.offset as usize..end as usize)),
-                    None => Err(refused(
-                        ErrorKind::Corrupt,
-                        "read",
-                        &self.path,
-                        "a range outside of the bytes written",
-                    )),
-                }
-            });
-            deliver(index, part);
-        }
-    }
-
-    fn delete(&self, file: StoreFile, _name: &[u8; 32]) -> Result<(), ConnectorError> {
-        match file {
-            StoreFile::Lock => Ok(()),
-            _ => Err(refused(ErrorKind::Unsupported, "remove", &self.path, "nothing can be removed from it")),
-        }
-    }
-
-    fn ping(&self, report: &mut dyn FnMut(&str, Result<(), ConnectorError>)) {
-        report("path", Ok(()));
+    fn publish(&self) -> Result<(), ConnectorError> {
+        self.with("complete", |progress| self.complete(progress))
     }
 }

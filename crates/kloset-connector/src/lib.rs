@@ -6,6 +6,7 @@
 //! threads of its own, so that a local disk can use a few threads and a distant server a
 //! thousand requests in flight.
 
+pub mod archive;
 pub mod context;
 pub mod destination;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod record;
 pub mod source;
 pub mod storage;
 
+pub use archive::ArchiveFile;
 pub use context::{ConnectorContext, ConnectorEvents, RetryPolicy, SilentEvents};
 pub use destination::{
     Applied, Destination, DestinationInfo, FileContent, FileSink, HardLink, Limitation, Outcome, Report,

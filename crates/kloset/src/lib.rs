@@ -4,6 +4,7 @@
 //! the world through connectors ([`kloset_connector`]), reports to a [`Monitor`], and takes time,
 //! threads and randomness from a [`Runtime`].
 
+pub mod archive;
 pub mod backup;
 mod btree;
 pub mod check;

@@ -9,18 +9,18 @@ use std::sync::Arc;
 
 use connector_fs::{ExistingFile, PtarWriter};
 use crossbeam_channel::Receiver;
+use kloset::archive::Archive;
 use kloset::backup::{BackupOptions, backup};
-use kloset::repository::{CreateOptions, LockedStore, OpenOptions, new_config};
-use kloset::{Runtime, SilentMonitor};
+use kloset::repository::{CreateOptions, OpenOptions};
+use kloset::{OpenError, Runtime, SilentMonitor};
 use kloset_codec::compress::Compression;
-use kloset_codec::hash::{HashAlgorithm, config_trailer};
+use kloset_codec::hash::HashAlgorithm;
 use kloset_connector::{
     ConnectorContext, ConnectorError, ContentSink, Location, ReadRequest, Record, ScanOptions, ScanSink,
-    Source, SourceInfo, Storage,
+    Source, SourceInfo,
 };
-use kloset_format::config::Config;
 use kloset_format::path::{base_name, parent};
-use kloset_format::{FileInfo, FileMode, ResourceType, Timestamp, Version, envelope};
+use kloset_format::{FileInfo, FileMode, Timestamp};
 
 use crate::manifest::{below, not_below};
 use crate::{Manifest, PackageName, PkgError};
@@ -44,15 +44,8 @@ pub fn create(
     let manifest = Manifest::read(manifest_path)?;
     let source = PackageSource::new(manifest_path, &manifest)?;
     let location = Location { scheme: "ptar".to_owned(), rest: out.to_string_lossy().into_owned() };
-    let storage: Arc<dyn Storage> = Arc::new(PtarWriter::new(&location, ExistingFile::Refuse, context)?);
-    let made = write(&storage, &source, runtime);
-    // The writer removes what is incomplete.
-    drop(storage);
-    if made? > 0 {
-        let _ = std::fs::remove_file(out);
-        return Err(PkgError::Refused("failed to package all the files".to_owned()));
-    }
-    Ok(())
+    let file = PtarWriter::new(&location, ExistingFile::Refuse, context)?;
+    write(file, &source, runtime)
 }
 
 /// Where a package goes by default.
@@ -60,36 +53,26 @@ pub(crate) fn default_file(name: &str, version: &str, os: &str, arch: &str) -> R
     PackageName::new(name, version, os, arch).map(|name| PathBuf::from(name.to_string()))
 }
 
-/// Returns the number of files that could not be read.
-fn write(storage: &Arc<dyn Storage>, source: &PackageSource, runtime: &Runtime) -> Result<u64, PkgError> {
-    let open = |error| PkgError::Open(Box::new(error));
+/// What is not finished disappears with the archive.
+fn write(file: PtarWriter, source: &PackageSource, runtime: &Runtime) -> Result<(), PkgError> {
     let options = CreateOptions {
         hashing: HashAlgorithm::Blake3,
         compression: Some(Compression::Lz4),
         passphrase: None,
     };
-    let (config, _) = new_config(&options, runtime).map_err(open)?;
-    storage.create(&one_packfile(&config)?)?;
-    let options = OpenOptions::new(runtime.clone(), Arc::new(SilentMonitor));
-    let store = LockedStore::probe(Arc::clone(storage), options).map_err(open)?;
-    let repository = Arc::new(store.unlock(None).map_err(|(_, error)| open(error))?);
-    let report = backup(&repository, source, &BackupOptions::default(), &SilentMonitor)
-        .map_err(|error| PkgError::Engine(Box::new(error)))?;
-    Ok(report.errors)
-}
-
-/// The same CONFIG, asking for one packfile of any size.
-fn one_packfile(config: &[u8]) -> Result<Vec<u8>, PkgError> {
-    let wrong = |reason: String| PkgError::Refused(format!("cannot make CONFIG: {reason}"));
-    let opened = envelope::open(config, ResourceType::CONFIG, Version::V1_0_0)
-        .map_err(|error| wrong(error.to_string()))?;
-    let mut settings = Config::decode(opened.payload).map_err(|error| wrong(error.to_string()))?;
-    settings.packfile.max = u64::MAX;
-    let mut bytes = envelope::header(ResourceType::CONFIG, Version::V1_0_0).to_vec();
-    bytes.extend_from_slice(&settings.encode());
-    let trailer = config_trailer(None, &bytes);
-    bytes.extend_from_slice(trailer.as_bytes());
-    Ok(bytes)
+    let open = OpenOptions::new(runtime.clone(), Arc::new(SilentMonitor));
+    let made = Archive::create(file, &options, open).map_err(|error| match error {
+        OpenError::Storage(error) => error.into(),
+        error => PkgError::Open(Box::new(error)),
+    });
+    let (archive, repository) = made?;
+    let repository = Arc::new(repository);
+    let engine = |error| PkgError::Engine(Box::new(error));
+    let report = backup(&repository, source, &BackupOptions::default(), &SilentMonitor).map_err(engine)?;
+    if report.errors > 0 {
+        return Err(PkgError::Refused("failed to package all the files".to_owned()));
+    }
+    archive.finish(&repository).map_err(engine)
 }
 
 /// The manifest and what it names, as a source.

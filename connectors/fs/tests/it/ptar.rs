@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use connector_fs::PtarStorage;
 use connector_fs::ptar::{PACKFILE_NAME, STATE_NAME};
+use connector_fs::{ExistingFile, PtarStorage, PtarWriter};
 use kloset_connector::{
-    ConnectorContext, ConnectorError, ErrorKind, Location, Options, PutMode, RangeRequest, Storage, StoreFile,
+    ArchiveFile, ConnectorContext, ConnectorError, ErrorKind, Location, Options, PutMode, RangeRequest,
+    Storage, StoreFile,
 };
 use tempfile::TempDir;
 
@@ -102,4 +103,42 @@ fn damaged_files_are_refused_without_panic() {
         }
     }
     assert_eq!(open(Path::new("/nonexistent/x.ptar")).expect_err("missing").kind, ErrorKind::NotFound);
+}
+
+fn writer(path: &Path, existing: ExistingFile) -> PtarWriter {
+    let location = Location::parse(&format!("ptar:{}", path.display()));
+    PtarWriter::new(&location, existing, &ConnectorContext::silent("/".into())).expect("a named file")
+}
+
+#[test]
+fn a_written_file_appears_when_it_is_complete() {
+    let temp = TempDir::new().expect("folder");
+    let path = temp.path().join("a.ptar");
+    let file = writer(&path, ExistingFile::Refuse);
+    assert!(file.append(b"x").is_err(), "nothing was begun");
+    file.begin().expect("begin");
+    assert_eq!(file.append(b"hello ").expect("append"), 0);
+    assert_eq!(file.append(b"world").expect("append"), 6);
+    assert_eq!(file.read(4..8).expect("read"), b"o wo".as_slice());
+    assert_eq!(file.read(4..12).expect_err("outside").kind, ErrorKind::Corrupt);
+    assert!(!path.exists() && file.temporary().is_some_and(|temporary| temporary.exists()));
+    file.publish().expect("publish");
+    assert_eq!(std::fs::read(&path).expect("read"), b"hello world");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).expect("stat"));
+    assert_eq!(mode & 0o7777, 0o600);
+    drop(file);
+    assert!(path.exists());
+
+    let error = writer(&path, ExistingFile::Refuse).begin().expect_err("it exists");
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::AlreadyExists, "file exists"));
+    let other = writer(&path, ExistingFile::Replace);
+    other.begin().expect("begin");
+    other.append(b"new").expect("append");
+    assert_eq!(std::fs::read(&path).expect("read"), b"hello world", "the old one stays until then");
+    other.publish().expect("publish");
+    assert_eq!(std::fs::read(&path).expect("read"), b"new");
+    let given_up = writer(&path, ExistingFile::Replace);
+    given_up.begin().expect("begin");
+    drop(given_up);
+    assert_eq!(std::fs::read_dir(temp.path()).expect("list").count(), 1);
 }

@@ -32,11 +32,10 @@ struct Counter<'a> {
 pub fn dry_run(source: &dyn Source, options: &BackupOptions, monitor: &dyn Monitor) -> Result<DryRun, Error> {
     let info = source.info().map_err(Error::Source)?;
     let exclude = Exclude::new(&options.ignore, std::slice::from_ref(&info.directory))?;
-    let store = options.store_directory.clone();
+    let left_out = options.left_out.clone();
     let scan = ScanOptions {
         excluded: Arc::new(move |path: &[u8], is_directory: bool| {
-            store.as_ref().is_some_and(|store| path::is_within(path, store))
-                || exclude.excluded(path, is_directory)
+            left_out.iter().any(|one| path::is_within(path, one)) || exclude.excluded(path, is_directory)
         }),
         xattr_values: false,
     };

@@ -65,8 +65,8 @@ pub struct BackupOptions {
     pub ignore_parent: bool,
     /// Keep what arrived when the source is lost for good.
     pub allow_partial: bool,
-    /// Local folder of the store itself, left out of the backup.
-    pub store_directory: Option<Vec<u8>>,
+    /// Local paths left out of the backup: those of the store itself.
+    pub left_out: Vec<Vec<u8>>,
 }
 
 /// What a backup did.
@@ -227,11 +227,10 @@ impl Run<'_> {
         requests: crossbeam_channel::Receiver<kloset_connector::ReadRequest>,
     ) -> Option<ConnectorError> {
         let exclude = Arc::clone(&self.exclude);
-        let store = self.options.store_directory.clone();
+        let left_out = self.options.left_out.clone();
         let options = ScanOptions {
             excluded: Arc::new(move |path: &[u8], is_directory: bool| {
-                store.as_ref().is_some_and(|store| path::is_within(path, store))
-                    || exclude.excluded(path, is_directory)
+                left_out.iter().any(|one| path::is_within(path, one)) || exclude.excluded(path, is_directory)
             }),
             xattr_values: !self.options.skip_xattr_values,
         };

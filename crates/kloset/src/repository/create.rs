@@ -21,6 +21,9 @@ use crate::{OpenError, Runtime};
 /// CONFIG says and reads any number.
 const ARGON2_LANES: u8 = 4;
 
+/// Largest packfile of a store that has many.
+const PACKFILE_BYTES_MAX: u64 = 64 << 20;
+
 /// Settings of a new store.
 pub struct CreateOptions {
     /// Hash that names blobs.
@@ -37,7 +40,7 @@ pub fn create(
     options: &CreateOptions,
     runtime: &Runtime,
 ) -> Result<RepositoryId, OpenError> {
-    let (bytes, id) = new_config(options, runtime)?;
+    let (bytes, id) = new_config(options, runtime, PACKFILE_BYTES_MAX)?;
     storage.create(&bytes).map_err(OpenError::Storage)?;
     Ok(id)
 }
@@ -49,16 +52,23 @@ pub fn create_and_remember(
     runtime: &Runtime,
     memory: PathBuf,
 ) -> Result<RepositoryId, OpenError> {
-    let (bytes, id) = new_config(options, runtime)?;
+    let (bytes, id) = new_config(options, runtime, PACKFILE_BYTES_MAX)?;
     storage.create(&bytes).map_err(OpenError::Storage)?;
     StoreMemory::new(memory).remember_location(&storage.info().location, &decode_config(&bytes)?);
     Ok(id)
 }
 
+/// The bytes of CONFIG for a store that is one file: its packfile may have any size.
+pub(crate) fn new_archive_config(options: &CreateOptions, runtime: &Runtime) -> Result<Vec<u8>, OpenError> {
+    new_config(options, runtime, u64::MAX).map(|(bytes, _)| bytes)
+}
+
 /// The bytes of CONFIG for a new store, and its fresh identity.
-///
-/// Also used where CONFIG is part of another file.
-pub fn new_config(options: &CreateOptions, runtime: &Runtime) -> Result<(Vec<u8>, RepositoryId), OpenError> {
+fn new_config(
+    options: &CreateOptions,
+    runtime: &Runtime,
+    packfile_bytes_max: u64,
+) -> Result<(Vec<u8>, RepositoryId), OpenError> {
     let mut random = rand::rngs::OsRng;
     let mut id = [0u8; 16];
     fill(&mut random, &mut id)?;
@@ -78,7 +88,7 @@ pub fn new_config(options: &CreateOptions, runtime: &Runtime) -> Result<(Vec<u8>
     let config = Config {
         timestamp: runtime.clock.now(),
         repository_id: id,
-        packfile: PackfileSizes { min: 0, avg: 0, max: 64 << 20 },
+        packfile: PackfileSizes { min: 0, avg: 0, max: packfile_bytes_max },
         chunking: Chunking {
             algorithm: "fastcdc-v1.0.0".to_owned(),
             min: 512 << 10,

@@ -7,7 +7,8 @@ mod open;
 mod read_log;
 mod reader;
 
-pub use create::{CreateOptions, create, create_and_remember, new_config};
+pub(crate) use create::new_archive_config;
+pub use create::{CreateOptions, create, create_and_remember};
 pub use memory::Acceptance;
 pub(crate) use open::decode_state;
 pub use open::{LockedStore, OpenOptions};

@@ -27,9 +27,6 @@ const CLAIM_SHARDS: usize = 64;
 /// Memory for packfiles being filled, all threads together. Three times as much again may wait, be
 /// uploaded or be kept for reuse, which leaves a backup well below the 512 MiB it may use.
 const FILLING_BYTES_MAX: u64 = 64 << 20;
-/// CONFIG's largest packfile size of a store that is one file: it holds one packfile and one state,
-/// so nothing is sealed or published before the end.
-const ONE_PACKFILE: u64 = u64::MAX;
 /// A checkpoint is published when this much was uploaded since the last one,
 const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
 /// or this much time has passed, whichever comes first.
@@ -120,10 +117,7 @@ impl Transaction {
         let configured = repository.config.packfile.max;
         let shared = Arc::new(Shared {
             repository: Arc::clone(repository),
-            seal_above_bytes: match configured {
-                ONE_PACKFILE => ONE_PACKFILE,
-                _ => configured.min(FILLING_BYTES_MAX / threads as u64),
-            },
+            seal_above_bytes: configured.min(FILLING_BYTES_MAX / threads as u64),
             claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
             absent,
             queue,
@@ -314,9 +308,6 @@ impl Transaction {
             self.join_or_upload(&mut content, more_content)?;
             self.join_or_upload(&mut metadata, more_metadata)?;
         }
-        if self.shared.seal_above_bytes == ONE_PACKFILE {
-            content.absorb(std::mem::replace(&mut metadata, PackfileBuilder::new()));
-        }
         self.shared.upload(content)?;
         self.shared.upload(metadata)?;
         self.stop_uploaders();
@@ -434,7 +425,7 @@ impl Shared {
         uploaded.unpublished_bytes += bytes;
         let due = uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
             || uploaded.since.elapsed() >= CHECKPOINT_EVERY;
-        if due && self.seal_above_bytes != ONE_PACKFILE {
+        if due {
             self.checkpoint(&mut uploaded)?;
         }
         Ok(())
