@@ -1,0 +1,5 @@
+//! Both sides of a store behind HTTP.
+
+mod server;
+mod storage;
+mod support;
