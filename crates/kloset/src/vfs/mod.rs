@@ -7,6 +7,7 @@
 mod content;
 mod listing;
 mod lookup;
+mod open;
 pub mod parent;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::{BlobId, Error, Snapshot};
 pub(crate) use content::OBJECTS_PER_BATCH;
 pub(crate) use content::read_chunks;
 pub(crate) use listing::{DirectoryIndex, FrameReader, ListingStream, children_from_tree};
+pub use open::OpenFile;
 pub use parent::{ParentEntry, ParentTree};
 pub(crate) use walk::{Step, walk_steps};
 pub use xattrs::{NamedValue, XattrTable};
