@@ -64,6 +64,9 @@ _plakar() {
             plakar,maintenance)
                 cmd="plakar__subcmd__maintenance"
                 ;;
+            plakar,mount)
+                cmd="plakar__subcmd__mount"
+                ;;
             plakar,pkg)
                 cmd="plakar__subcmd__pkg"
                 ;;
@@ -73,6 +76,9 @@ _plakar() {
             plakar,prune)
                 cmd="plakar__subcmd__prune"
                 ;;
+            plakar,ptar)
+                cmd="plakar__subcmd__ptar"
+                ;;
             plakar,repair)
                 cmd="plakar__subcmd__repair"
                 ;;
@@ -81,6 +87,9 @@ _plakar() {
                 ;;
             plakar,rm)
                 cmd="plakar__subcmd__rm"
+                ;;
+            plakar,server)
+                cmd="plakar__subcmd__server"
                 ;;
             plakar,source)
                 cmd="plakar__subcmd__source"
@@ -96,6 +105,9 @@ _plakar() {
                 ;;
             plakar,token)
                 cmd="plakar__subcmd__token"
+                ;;
+            plakar,ui)
+                cmd="plakar__subcmd__ui"
                 ;;
             plakar,version)
                 cmd="plakar__subcmd__version"
@@ -215,7 +227,7 @@ _plakar() {
 
     case "${cmd}" in
         plakar)
-            opts="-configdir -config -cachedir -datadir -cpu -concurrency -limit-upload -limit-download -keyfile -quiet -silent -stdio -json -trace -time -retry-timeout -profile-cpu -profile-mem -accept-changed-store -disable-security-check -enable-security-check archive backup cat check create destination diff digest dup help info locate login logout ls maintenance pkg policy prune repair restore rm source status store sync token version"
+            opts="-configdir -config -cachedir -datadir -cpu -concurrency -limit-upload -limit-download -keyfile -quiet -silent -stdio -json -trace -time -retry-timeout -profile-cpu -profile-mem -accept-changed-store -disable-security-check -enable-security-check archive backup cat check create destination diff digest dup help info locate login logout ls maintenance mount pkg policy prune ptar repair restore rm server source status store sync token ui version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1076,6 +1088,76 @@ _plakar() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        plakar__subcmd__mount)
+            opts="-to -allow-others -name -category -environment -perimeter -job -tag -dataset -root -origin -type -data-class -before -since -latest"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -category)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -perimeter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -job)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -dataset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -data-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         plakar__subcmd__pkg)
             opts="add build create list prefer rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1440,6 +1522,32 @@ _plakar() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        plakar__subcmd__ptar)
+            opts="-plaintext -no-compression -hashing -overwrite -kloset -o"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -hashing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -kloset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         plakar__subcmd__repair)
             opts="-apply"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1560,6 +1668,36 @@ _plakar() {
                     return 0
                     ;;
                 -since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__server)
+            opts="-listen -allow-delete -cert -key -token-file"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2051,6 +2189,32 @@ _plakar() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__ui)
+            opts="-addr -cors -no-auth -no-spawn -no-refresh -cert -key"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -addr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

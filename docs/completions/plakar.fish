@@ -65,17 +65,21 @@ complete -c plakar -n "__fish_plakar_needs_command" -f -a "login" -d 'Log in to 
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "logout" -d 'Forget the login at the package server'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "ls" -d 'List snapshots, or what is in one'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "maintenance" -d 'Give back the space of removed snapshots'
+complete -c plakar -n "__fish_plakar_needs_command" -f -a "mount" -d 'Show snapshots as a folder or as web pages'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "pkg" -d 'Manage packages'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "policy" -d 'Manage rules for prune'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "prune" -d 'Remove old snapshots by rules'
+complete -c plakar -n "__fish_plakar_needs_command" -f -a "ptar" -d 'Make a single-file store'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "repair" -d 'Bring back lost states'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "restore" -d 'Restore a snapshot, or a part of one'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "rm" -d 'Remove snapshots'
+complete -c plakar -n "__fish_plakar_needs_command" -f -a "server" -d 'Export the store by HTTP'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "source" -d 'Manage named sources'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "status" -d 'Say how the store is'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "store" -d 'Manage named stores'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "sync" -d 'Copy snapshots between stores'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "token" -d 'Make tokens for other machines'
+complete -c plakar -n "__fish_plakar_needs_command" -f -a "ui" -d 'Look at the store with a browser'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "version" -d 'Print the name and version of this program'
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o output -d 'Where to write; `-` is standard output (default plakar-TIME.tar.gz)' -r -F
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o format -d 'tarball (tar.gz), tar or zip' -r
@@ -233,6 +237,22 @@ complete -c plakar -n "__fish_plakar_using_subcommand ls" -o recursive -d 'Every
 complete -c plakar -n "__fish_plakar_using_subcommand ls" -o latest -d 'Only the newest of what matches'
 complete -c plakar -n "__fish_plakar_using_subcommand maintenance" -o dry-run -d 'Only say what would be done'
 complete -c plakar -n "__fish_plakar_using_subcommand maintenance" -o repack -d 'Also move what is in use out of packfiles that are mostly unused'
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o to -d 'Folder to mount on, or http://HOST:PORT' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o name -d 'Only snapshots of this name' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o category -d 'Only snapshots of this category' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o environment -d 'Only snapshots of this environment' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o perimeter -d 'Only snapshots of this perimeter' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o job -d 'Only snapshots of this job' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o tag -d 'Only snapshots with all these tags; !TAG means without; repeatable' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o dataset -d 'Only snapshots of this dataset' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o root -d 'Only snapshots of this directory (comma list: any of them)' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o origin -d 'Only snapshots from this host' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o type -d 'Only snapshots from this type of source' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o data-class -d 'Only snapshots with this data class' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o before -d 'Only snapshots made before this date or that long ago' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o since -d 'Only snapshots made since this date' -r
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o allow-others -d 'Let other users look as well, as far as the recorded modes allow'
+complete -c plakar -n "__fish_plakar_using_subcommand mount" -o latest -d 'Only the newest of what matches'
 complete -c plakar -n "__fish_plakar_using_subcommand pkg; and not __fish_seen_subcommand_from add build create list prefer rm" -f -a "add" -d 'Install packages by name, NAME@VERSION, or file'
 complete -c plakar -n "__fish_plakar_using_subcommand pkg; and not __fish_seen_subcommand_from add build create list prefer rm" -f -a "build" -d 'Build a package from a recipe: name, path or URL'
 complete -c plakar -n "__fish_plakar_using_subcommand pkg; and not __fish_seen_subcommand_from add build create list prefer rm" -f -a "create" -d 'Make a package of a manifest and the files it names'
@@ -294,8 +314,14 @@ complete -c plakar -n "__fish_plakar_using_subcommand prune" -o per-sunday -d 'K
 complete -c plakar -n "__fish_plakar_using_subcommand prune" -o group-by -d 'Apply retention to each group: name, category, environment, perimeter, job, dataset, data-class, tag, origin, type or root' -r
 complete -c plakar -n "__fish_plakar_using_subcommand prune" -o apply -d 'Really remove'
 complete -c plakar -n "__fish_plakar_using_subcommand prune" -o latest -d 'Only the newest of what matches'
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o hashing -d 'Hash that names contents: BLAKE3 or SHA256' -r
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o kloset -d 'Store to copy with all its snapshots, repeatable; also -k' -r
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o o -d 'File to make' -r -F
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o plaintext -d 'Do not encrypt'
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o no-compression -d 'Do not compress'
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o overwrite -d 'Replace FILE if it exists'
 complete -c plakar -n "__fish_plakar_using_subcommand repair" -o apply -d 'Write the states'
-complete -c plakar -n "__fish_plakar_using_subcommand restore" -o to -d 'Where to: path, sftp://…, @NAME' -r
+complete -c plakar -n "__fish_plakar_using_subcommand restore" -o to -d 'Where to: path, sftp://…, @NAME, stdout:' -r
 complete -c plakar -n "__fish_plakar_using_subcommand restore" -o o -d 'Option of the destination, repeatable' -r
 complete -c plakar -n "__fish_plakar_using_subcommand restore" -o report -d 'Write a report of the run to FILE: JSON, or Prometheus text if its name ends in .prom' -r -F
 complete -c plakar -n "__fish_plakar_using_subcommand restore" -o name -d 'Only snapshots of this name' -r
@@ -321,6 +347,11 @@ complete -c plakar -n "__fish_plakar_using_subcommand rm" -o before -d 'Only sna
 complete -c plakar -n "__fish_plakar_using_subcommand rm" -o since -d 'Only snapshots made since this date' -r
 complete -c plakar -n "__fish_plakar_using_subcommand rm" -o apply -d 'Really remove'
 complete -c plakar -n "__fish_plakar_using_subcommand rm" -o latest -d 'Only the newest of what matches'
+complete -c plakar -n "__fish_plakar_using_subcommand server" -o listen -d 'Where to listen' -r
+complete -c plakar -n "__fish_plakar_using_subcommand server" -o cert -d 'Certificates for https, PEM' -r -F
+complete -c plakar -n "__fish_plakar_using_subcommand server" -o key -d 'Private key of the certificate, PEM' -r -F
+complete -c plakar -n "__fish_plakar_using_subcommand server" -o token-file -d 'File with the token that clients must show' -r -F
+complete -c plakar -n "__fish_plakar_using_subcommand server" -o allow-delete -d 'Let clients remove files of the store'
 complete -c plakar -n "__fish_plakar_using_subcommand source; and not __fish_seen_subcommand_from add check import ping rm set show unset" -f -a "add" -d 'Add an entry'
 complete -c plakar -n "__fish_plakar_using_subcommand source; and not __fish_seen_subcommand_from add check import ping rm set show unset" -f -a "check" -d 'Check that the connector of an entry can be set up'
 complete -c plakar -n "__fish_plakar_using_subcommand source; and not __fish_seen_subcommand_from add check import ping rm set show unset" -f -a "import" -d 'Read entries from a file or from standard input'
@@ -396,3 +427,10 @@ complete -c plakar -n "__fish_plakar_using_subcommand sync" -o per-sunday -d 'Ke
 complete -c plakar -n "__fish_plakar_using_subcommand sync" -o group-by -d 'Apply retention to each group: name, category, environment, perimeter, job, dataset, data-class, tag, origin, type or root' -r
 complete -c plakar -n "__fish_plakar_using_subcommand sync" -o latest -d 'Only the newest of what matches'
 complete -c plakar -n "__fish_plakar_using_subcommand token; and not __fish_seen_subcommand_from create" -f -a "create" -d 'Make a token from the login of this machine and print it'
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o addr -d 'Where to listen; by default any free port of this machine' -r
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o cert -d 'Certificates for https, PEM' -r -F
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o key -d 'Private key of the certificate, PEM' -r -F
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o cors -d 'Let pages of other sites use the API'
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o no-auth -d 'Show everything to whoever reaches the address'
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o no-spawn -d 'Do not start a browser'
+complete -c plakar -n "__fish_plakar_using_subcommand ui" -o no-refresh -d 'Accepted for compatibility: pages do not refresh by themselves'

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use connector_fs::{FsDestination, FsSource, FsStorage, PtarStorage};
+use connector_http::HttpStorage;
 use connector_plugin::{PluginDestination, PluginSource, PluginStorage};
 use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
+use connector_stdin::StdinSource;
+use connector_tar::TarSource;
 use kloset_connector::layer::{CountedStorage, RetriedStorage, ThrottledStorage, TracedStorage, Traffic};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Destination, ErrorKind, Location, Options, Source, Storage,
@@ -15,6 +18,9 @@ use plakar_pkg::{Packages, Role};
 
 use crate::packages;
 use crate::resolve::Place;
+
+/// Variable with the token of a store's server, for both of its sides.
+pub const SERVER_TOKEN: &str = "PLAKAR_SERVER_TOKEN";
 
 /// The storage connector of a place, wrapped: trace (each single call), count (what really travels),
 /// then retry (outermost, so that repeated attempts are counted).
@@ -37,8 +43,21 @@ pub fn storage(
         }
         "ptar" => Ok(layered(PtarStorage::new(&location, options, context)?, context, traffic)),
         "sftp" => Ok(layered(SftpStorage::new(&location, options, context)?, context, traffic)),
+        "http" | "https" => {
+            let storage = HttpStorage::new(&location, &with_server_token(options), context)?;
+            Ok(layered(ThrottledStorage::new(storage, context.clone()), context, traffic))
+        }
         other => Err(unknown(&location, format!("backend '{other}' does not exist"))),
     }
+}
+
+/// A place without a token of its own uses the one of the environment.
+fn with_server_token(options: &Options) -> Options {
+    let mut options = options.clone();
+    if let Ok(token) = std::env::var(SERVER_TOKEN) {
+        options.entry("auth_token".to_owned()).or_insert(token);
+    }
+    options
 }
 
 /// A local path that ends in `.ptar` is a single-file store.
@@ -101,6 +120,10 @@ pub fn source(
     match places.as_slice() {
         [SourcePlace::At(location)] => match location.scheme.as_str() {
             "sftp" => Ok(Box::new(SftpSource::new(location, options, context)?)),
+            "stdin" => Ok(Box::new(StdinSource::new(location, context)?)),
+            "tar" | "tar+gz" | "tar+gzip" | "tgz" => {
+                Ok(Box::new(TarSource::new(location, options, context)?))
+            }
             other => Err(unknown(location, format!("unsupported importer protocol: {other}"))),
         },
         _ => Err(ConnectorError::new(
@@ -123,6 +146,9 @@ pub fn destination(
         return Ok(Box::new(PluginDestination::new(&command, location, &options, context)?));
     }
     match location.scheme.as_str() {
+        "stdout" => {
+            Err(unknown(location, "standard output takes one file: only `restore` writes to it".to_owned()))
+        }
         "fs" => Ok(Box::new(FsDestination::new(location, options, context)?)),
         "sftp" => Ok(Box::new(SftpDestination::new(location, options, context)?)),
         other => Err(unknown(location, format!("unsupported exporter protocol: {other}"))),
@@ -130,6 +156,6 @@ pub fn destination(
 }
 
 fn unknown(location: &Location, message: String) -> ConnectorError {
-    let hint = "known schemes: fs, ptar, sftp, and those of installed packages (`plakar pkg list`)";
+    let hint = "known schemes: fs, ptar, sftp, http, https, stdin, stdout, tar, tgz, and those of installed packages (`plakar pkg list`)";
     ConnectorError::new(ErrorKind::Invalid, "open", location.to_string(), message).with_hint(hint)
 }

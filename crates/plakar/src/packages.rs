@@ -19,6 +19,10 @@ impl App {
     }
 }
 
+/// Schemes that no package takes over unless a place asks for it.
+const BUILT_IN: [&str; 10] =
+    ["fs", "http", "https", "ptar", "stdin", "stdout", "tar", "tar+gz", "tar+gzip", "tgz"];
+
 /// The package that serves a location, if one should, and the options for its connector.
 ///
 /// Built-in schemes stay built in unless the user prefers the package or the place asks for it.
@@ -35,7 +39,8 @@ pub fn command(
     };
     let asked = options.get(OPTION).map(String::as_str);
     let found = match (asked, scheme) {
-        (Some("false"), _) | (None, "fs" | "ptar") => return Ok(None),
+        (Some("false"), _) => return Ok(None),
+        (None, scheme) if BUILT_IN.contains(&scheme) => return Ok(None),
         (None, "sftp") => packages.connector(scheme, role, &|name| packages.is_preferred(name)),
         _ => packages.connector(scheme, role, &|_| true),
     };

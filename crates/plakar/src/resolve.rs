@@ -65,7 +65,7 @@ fn with_sub(location: &Location, sub: &str) -> String {
     if sub.is_empty() {
         return location.rest.clone();
     }
-    let local = matches!(location.scheme.as_str(), "fs" | "ptar" | "tar");
+    let local = matches!(location.scheme.as_str(), "fs" | "ptar" | "tar" | "tar+gz" | "tar+gzip" | "tgz");
     let (authority, path) = if local {
         ("", location.rest.as_str())
     } else {

@@ -113,15 +113,15 @@ impl Run for Backup {
         let mut options = self.options(app, &source_options)?;
         if self.dry_run {
             let source = self.source(app, places, &source_options)?;
-            options.store_directory =
-                open::connect(app).ok().and_then(|connected| connected.local_directory());
+            let store = open::connect(app).ok().and_then(|connected| connected.local_directory());
+            options.left_out = store.into_iter().collect();
             return self.list_only(app, source.as_ref(), &options);
         }
         let opened = open::open(app)?;
         if !opened.repository.storage().info().writable {
             return Err(kloset::Error::ReadOnlyStore.into());
         }
-        options.store_directory = opened.local_directory();
+        options.left_out = opened.local_directory().into_iter().collect();
         let source = self.source(app, places, &source_options)?;
         app.ui.start("import", Some(opened.repository.id().0));
         let report = backup(&opened.repository, source.as_ref(), &options, app.ui.as_ref())?;
@@ -219,7 +219,7 @@ impl Backup {
             skip_xattr_values: self.no_xattr,
             ignore_parent: self.cache != "vfs",
             allow_partial: source_options.get("allow_partial").is_some_and(|value| value == "true"),
-            store_directory: None,
+            left_out: Vec::new(),
         })
     }
 

@@ -18,17 +18,21 @@ mod login;
 mod logout;
 mod ls;
 mod maintenance;
+mod mount;
 mod pkg;
 mod places;
 mod policy;
 mod prune;
+mod ptar;
 mod repair;
 mod restore;
 mod rm;
+mod server;
 mod service;
 mod status;
 mod sync;
 mod token;
+mod ui;
 mod version;
 mod words;
 
@@ -71,7 +75,7 @@ fn run<T: Run>(app: &App, matches: &ArgMatches) -> Result<Outcome, Failure> {
     T::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))?.run(app)
 }
 
-static ALL: [Entry; 32] = [
+static ALL: [Entry; 36] = [
     entry::<archive::ArchiveCommand>("archive"),
     entry::<backup::Backup>("backup"),
     hidden::<cached::Cached>("cached"),
@@ -91,18 +95,22 @@ static ALL: [Entry; 32] = [
     entry::<logout::Logout>("logout"),
     entry::<ls::Ls>("ls"),
     entry::<maintenance::Maintenance>("maintenance"),
+    entry::<mount::Mount>("mount"),
     entry::<pkg::Pkg>("pkg"),
     entry::<policy::Policy>("policy"),
     entry::<prune::Prune>("prune"),
+    entry::<ptar::Ptar>("ptar"),
     entry::<repair::Repair>("repair"),
     entry::<restore::Restore>("restore"),
     entry::<rm::Rm>("rm"),
+    entry::<server::Server>("server"),
     hidden::<service::Service>("service"),
     entry::<places::SourceEntry>("source"),
     entry::<status::Status>("status"),
     entry::<places::Store>("store"),
     entry::<sync::Sync>("sync"),
     entry::<token::Token>("token"),
+    entry::<ui::UserInterface>("ui"),
     entry::<version::Version>("version"),
 ];
 

@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use clap::Parser;
-use kloset::Snapshot;
 use kloset::restore::{RestoreOptions, RestoreReport, restore};
+use kloset::vfs::Found;
+use kloset::{Event, Monitor, Snapshot};
 use kloset_connector::{Limitation, Options};
 
 use crate::app::App;
@@ -18,20 +21,20 @@ use crate::filters::{NameFilters, SnapshotArgument, select};
 use crate::open::{self, Opened};
 use crate::report::{Counts, ReportFlag};
 use crate::resolve;
-use crate::ui::Summary;
+use crate::ui::{Summary, escape};
 
 /// Restore a snapshot, or a part of one
 #[derive(Parser)]
 #[command(
     name = "restore",
     long_about = "Restores the contents of the directory that was backed up (or of PATH) into DEST: a path, \
-                  sftp://…, or @NAME of a destination. Without ID, the newest snapshot that matches the filters. \
+                  sftp://…, or @NAME of a destination; or `stdout:`, which takes one file. Without ID, the newest snapshot that matches the filters. \
                   The default DEST is ./plakar-YYYYMMDDHHMMSS.\n\nFiles that exist in DEST and in the snapshot are \
                   replaced; others stay. Ends with 3 if some entries could not be restored. What the destination \
                   cannot express at all (owners without root, attributes over SFTP) is summed up in an info line."
 )]
 pub struct Restore {
-    /// Where to: path, sftp://…, @NAME
+    /// Where to: path, sftp://…, @NAME, stdout:
     #[arg(long, value_name = "DEST")]
     to: Option<String>,
 
@@ -70,9 +73,17 @@ impl Run for Restore {
             None => default_destination(),
         };
         let place = resolve::place(app, Kind::Destination, &to)?;
+        let to_output = place.location.scheme == "stdout";
+        if to_output {
+            app.ui.leave_output();
+        }
         let opened = open::open(app)?;
         let snapshot = self.choose(app, &opened, &argument)?;
-        let path = snapshot.resolve(&snapshot.absolute(&argument.path))?.path;
+        let found = snapshot.resolve(&snapshot.absolute(&argument.path))?;
+        if to_output {
+            return print(app, &opened, &snapshot, &found);
+        }
+        let path = found.path;
         let mut options: Options = place.options.clone();
         options.extend(self.o.iter().cloned());
         let failed = |error| Failure::connector(Role::Destination, error);
@@ -134,6 +145,41 @@ fn record(app: &App, report: &RestoreReport) {
     for (&limitation, &count) in &report.limitations {
         app.ui.recorder().limitation(limitation, count);
     }
+}
+
+/// Writes one file to standard output; everything that is said goes to standard error.
+fn print(app: &App, opened: &Opened, snapshot: &Snapshot, found: &Found) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let info = &found.entry.info;
+    if !info.mode.is_regular() {
+        let shown = escape::name(&found.path).into_owned();
+        return Err(Failure::refused(format!("{shown}: not a regular file, standard output takes one"))
+            .with_hint("`plakar archive -output -` writes folders to standard output"));
+    }
+    app.ui.start("export", Some(opened.repository.id().0));
+    let mut out = io::stdout().lock();
+    snapshot.write_content(&found.entry, &mut out)?.and_then(|()| out.flush()).map_err(Failure::Output)?;
+    let (id, path, kind) = (snapshot.id(), found.path.as_slice(), info.mode.kind());
+    let bytes = u64::try_from(info.size).unwrap_or(0);
+    app.ui.recorder().count(Counts {
+        snapshots: Some(1),
+        entries: Some(1),
+        entries_failed: Some(0),
+        content_bytes: Some(bytes),
+        destination_written_bytes: Some(bytes),
+        ..Counts::default()
+    });
+    app.ui.event(Event::PathDone { snapshot: id, path, kind, cached: false });
+    app.ui.summary(&Summary {
+        snapshot: id,
+        verb: "restore",
+        errors: 0,
+        elapsed: started.elapsed(),
+        read_bytes: opened.bytes().0,
+        written_bytes: bytes,
+    });
+    app.ui.end();
+    Ok(Outcome::Done)
 }
 
 /// `plakar-YYYYMMDDHHMMSS` in the current directory, local time.

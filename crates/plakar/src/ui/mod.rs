@@ -12,7 +12,7 @@ mod plain;
 mod progress;
 mod summary;
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ enum Style {
 }
 
 struct Out {
-    writer: BufWriter<Stdout>,
+    writer: BufWriter<Box<dyn Write + Send>>,
     flushed: Instant,
 }
 
@@ -78,7 +78,8 @@ impl Ui {
         } else {
             Style::Plain
         };
-        let writer = BufWriter::with_capacity(OUT_BUFFER_BYTES, io::stdout());
+        let writer =
+            BufWriter::with_capacity(OUT_BUFFER_BYTES, Box::new(io::stdout()) as Box<dyn Write + Send>);
         Self {
             style,
             quiet: globals.quiet,
@@ -123,6 +124,11 @@ impl Ui {
     /// Standard output as a writer.
     pub fn result_writer(&self) -> ResultWriter<'_> {
         ResultWriter(self)
+    }
+
+    /// Leaves standard output to the command: from now on everything goes to standard error.
+    pub fn leave_output(&self) {
+        self.lock().writer = BufWriter::with_capacity(OUT_BUFFER_BYTES, Box::new(io::stderr()));
     }
 
     /// Writes out what is buffered.
