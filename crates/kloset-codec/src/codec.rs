@@ -29,7 +29,12 @@ const FRAME_KEPT_BYTES: usize = 16 << 20;
 impl Scratch {
     /// Makes empty buffers and a generator seeded by the operating system.
     pub fn new() -> Self {
-        Self { compress: CompressScratch::default(), frame: Vec::new(), rng: StdRng::from_os_rng() }
+        Self::with_generator(StdRng::from_os_rng())
+    }
+
+    /// Makes empty buffers; subkeys, nonces and padding come from `rng`.
+    pub fn with_generator(rng: StdRng) -> Self {
+        Self { compress: CompressScratch::default(), frame: Vec::new(), rng }
     }
 
     /// The generator, for other random numbers the thread needs (padding, identifiers).

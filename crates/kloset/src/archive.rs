@@ -25,9 +25,8 @@ use kloset_format::ptar::{Trailer, header};
 use kloset_format::state::StateWriter;
 use kloset_format::{PackfileId, ResourceType, StateId, Version, envelope};
 
-use crate::backup::random_snapshot;
+use crate::guard::guard;
 use crate::repository::{CreateOptions, LockedStore, OpenOptions, new_archive_config};
-use crate::write::random_state;
 use crate::{Error, OpenError, Repository};
 
 /// Name of the last four bytes of a payload: the length of its footer.
@@ -200,16 +199,16 @@ impl<F: ArchiveFile + 'static> Archive<F> {
         written: &mut Written,
     ) -> Result<Range<u64>, ConnectorError> {
         let now = repository.runtime.clock.now().to_nanoseconds();
-        let packfile = PackfileId(random_snapshot().0);
+        let packfile = PackfileId(repository.runtime.random_name());
         let mut writer = StateWriter::new(StateId([0; 32]));
         for record in std::mem::take(&mut written.records) {
             let resource = ResourceType(record.resource as u8);
             writer.location(resource, record.version, &record.mac, &packfile, record.offset, record.length);
         }
-        writer.packfile(&packfile, &random_state(), now);
+        writer.packfile(&packfile, &StateId(repository.runtime.random_name()), now);
         let plain = writer.finish(Version::V1_1_0, now, [0; 16]);
         let mut body = envelope::header(ResourceType::STATE, Version::V1_1_0).to_vec();
-        repository.codec.encode(&mut Scratch::new(), &plain, &mut body);
+        repository.codec.encode(&mut repository.runtime.scratch(), &plain, &mut body);
         let trailer = repository.key.mac(&body);
         body.extend_from_slice(trailer.as_bytes());
         self.append(written, &body)
@@ -238,7 +237,7 @@ impl<F: ArchiveFile + 'static> Archive<F> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Written> {
-        self.written.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        guard(&self.written)
     }
 }
 

@@ -7,11 +7,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use kloset_format::btree::{KeyOrder, Node, TreeRecord};
 use kloset_format::{Mac, ResourceType};
 
+use crate::guard::guard;
 use crate::repository::DecodeOn;
 use crate::snapshot::damaged_blob;
 use crate::{BlobId, Error, Repository};
@@ -30,11 +31,11 @@ pub(crate) struct NodeCache(Mutex<HashMap<Mac, Arc<Node>>>);
 
 impl NodeCache {
     fn get(&self, mac: Mac) -> Option<Arc<Node>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&mac).cloned()
+        guard(&self.0).get(&mac).cloned()
     }
 
     fn put(&self, mac: Mac, node: &Arc<Node>) {
-        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = guard(&self.0);
         if nodes.len() >= NODES_CACHED {
             nodes.clear();
         }

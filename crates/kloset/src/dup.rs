@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use kloset_format::SnapshotId;
 use kloset_format::header::Identity;
 
-use crate::backup::random_snapshot;
 use crate::write::Transaction;
 use crate::{Error, Snapshot};
 
@@ -24,23 +23,37 @@ pub struct Duplicate {
 /// are shared.
 pub fn duplicate(snapshot: &Snapshot) -> Result<Duplicate, Error> {
     let started = Instant::now();
-    let repository = snapshot.repository();
-    let mut header = snapshot.header().clone();
-    header.identifier = random_snapshot();
-    header.timestamp = repository.runtime.clock.now();
-    // A signature is about the bytes of one header.
-    header.identity = Identity::default();
-    let transaction = Transaction::begin(repository, header.identifier)?;
-    header.duration_ns = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
-    let stored = transaction.packer().store_header(header.identifier, &header.encode());
-    match stored.and_then(|()| repository.runtime.proceed()) {
+    let id = SnapshotId(snapshot.repository().runtime.random_name());
+    let transaction = Transaction::begin(snapshot.repository(), id)?;
+    match store_copy(snapshot, id, &transaction, started) {
         Ok(()) => {
-            let written_bytes = transaction.commit(header.identifier)?;
-            Ok(Duplicate { snapshot: header.identifier, written_bytes, elapsed: started.elapsed() })
+            let written_bytes = transaction.commit(id)?;
+            Ok(Duplicate { snapshot: id, written_bytes, elapsed: started.elapsed() })
         }
         Err(error) => {
             transaction.abandon(&error);
             Err(error)
         }
     }
+}
+
+fn store_copy(
+    snapshot: &Snapshot,
+    id: SnapshotId,
+    transaction: &Transaction,
+    started: Instant,
+) -> Result<(), Error> {
+    let repository = transaction.repository();
+    // Removed since it was opened: what it needs may be gone, and will be.
+    if !repository.index.has_snapshot(snapshot.id()) {
+        return Err(Error::SnapshotUnknown(snapshot.id().to_string()));
+    }
+    let mut header = snapshot.header().clone();
+    header.identifier = id;
+    header.timestamp = repository.runtime.clock.now();
+    // A signature is about the bytes of one header.
+    header.identity = Identity::default();
+    header.duration_ns = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+    transaction.packer().store_header(id, &header.encode())?;
+    repository.runtime.proceed()
 }

@@ -11,6 +11,7 @@ pub mod check;
 pub mod dup;
 pub mod error;
 pub mod exclude;
+mod guard;
 mod inspect;
 pub mod maintenance;
 pub mod monitor;

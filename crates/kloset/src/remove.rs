@@ -17,6 +17,6 @@ pub fn remove(repository: &Repository, snapshots: &[SnapshotId]) -> Result<(), E
     for snapshot in snapshots {
         writer.coloured(ResourceType::SNAPSHOT, &Mac(snapshot.0), now);
     }
-    let plain = writer.finish(Version::V1_1_0, now, [0; 16]);
+    let plain = writer.finish(Version::V1_1_0, repository.state_time_ns(), [0; 16]);
     publish_state(repository, StateName::FromContent, &plain).map(|_| ())
 }

@@ -17,7 +17,7 @@ use kloset_format::{LockId, Mac, PackfileId, ResourceType, SnapshotId, StateId, 
 use crate::check::packfile::{CheckBuffers, CheckedPackfile, check_packfile};
 use crate::maintenance::reach::is_whole;
 use crate::repository::VerifiedBlobs;
-use crate::write::{LockKind, StateName, StoreLock, publish_state, random_state};
+use crate::write::{LockKind, StateName, StoreLock, publish_state};
 use crate::{BlobId, BlobLocation, Error, Event, Monitor, Repository, Snapshot};
 
 /// Bytes of a packfile held in memory while it is verified.
@@ -85,7 +85,7 @@ fn find(whole: &Repository, listed: &[Listed]) -> Broken {
 /// Writes lost states anew, under the exclusive lock.
 pub fn repair(repository: &Arc<Repository>, monitor: &dyn Monitor) -> Result<Repaired, Error> {
     repository.ensure_writable()?;
-    let lock = StoreLock::acquire(repository, LockId(random_state().0), LockKind::Exclusive)?;
+    let lock = StoreLock::acquire(repository, LockId(repository.runtime.random_name()), LockKind::Exclusive)?;
     let outcome = repair_locked(repository, &lock, monitor);
     match &outcome {
         Ok(_) => lock.release(),
@@ -122,7 +122,7 @@ fn repair_locked(
             others.iter().try_for_each(|state| work.write(*state, &[]))?;
         }
         _ if contents.is_empty() => {}
-        _ => work.write(random_state(), &contents)?,
+        _ => work.write(StateId(work.whole.runtime.random_name()), &contents)?,
     }
     work.show_snapshots()?;
     Ok(work.done)
@@ -215,8 +215,7 @@ impl Work<'_> {
         if !self.lock.is_fresh() {
             return Err(Error::LockLost);
         }
-        let now_ns = self.whole.runtime().clock.now().to_nanoseconds();
-        let plain = writer.finish(Version::V1_1_0, now_ns, [0; 16]);
+        let plain = writer.finish(Version::V1_1_0, self.whole.state_time_ns(), [0; 16]);
         publish_state(self.whole, StateName::Given(name), &plain)?;
         self.done.states.push(name);
         Ok(())
@@ -264,7 +263,7 @@ impl Work<'_> {
                 place.length,
             );
         }
-        self.publish(random_state(), writer)?;
+        self.publish(StateId(self.whole.runtime.random_name()), writer)?;
         let visible = whole.iter().map(|(id, _)| *id).filter(|id| !now.index.was_removed(*id));
         self.done.snapshots.extend(visible);
         Ok(())

@@ -1,9 +1,12 @@
 //! Time, threads and the user's interrupt, as injected values.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use kloset_codec::codec::Scratch;
 use kloset_format::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
 
 use crate::Error;
 
@@ -35,6 +38,16 @@ pub enum Locking {
     Skip,
 }
 
+/// Where names, padding and keys of blobs come from.
+#[derive(Clone, Debug, Default)]
+pub enum Randomness {
+    /// The operating system.
+    #[default]
+    System,
+    /// Predictable numbers, so that a test can be repeated. Never for a store that protects anything.
+    Repeatable(Arc<AtomicU64>),
+}
+
 /// What the engine may use of the machine.
 #[derive(Clone)]
 pub struct Runtime {
@@ -48,6 +61,8 @@ pub struct Runtime {
     pub interrupted: Arc<AtomicBool>,
     /// Whether locks are taken.
     pub locking: Locking,
+    /// Random numbers.
+    pub randomness: Randomness,
 }
 
 impl Runtime {
@@ -59,6 +74,26 @@ impl Runtime {
             hostname,
             interrupted: Arc::default(),
             locking: Locking::Take,
+            randomness: Randomness::System,
+        }
+    }
+
+    /// A new name of something that is not named by its content.
+    pub(crate) fn random_name(&self) -> [u8; 32] {
+        let mut name = [0u8; 32];
+        self.generator().fill_bytes(&mut name);
+        name
+    }
+
+    /// Buffers and a random generator for a thread that writes.
+    pub(crate) fn scratch(&self) -> Scratch {
+        Scratch::with_generator(self.generator())
+    }
+
+    fn generator(&self) -> StdRng {
+        match &self.randomness {
+            Randomness::System => StdRng::from_os_rng(),
+            Randomness::Repeatable(next) => StdRng::seed_from_u64(next.fetch_add(1, Ordering::Relaxed)),
         }
     }
 

@@ -98,6 +98,17 @@ pub enum Script {
         /// What goes wrong, once.
         fault: Fault,
     },
+    /// One fault at the n-th call of a kind, counted from 0, and at every later one of that kind.
+    FromNth {
+        /// What is called.
+        operation: Operation,
+        /// On which folder.
+        file: StoreFile,
+        /// How many such calls go well before.
+        nth: u64,
+        /// What goes wrong.
+        fault: Fault,
+    },
     /// About one call in `one_in` fails with an error of this kind, never two in a row.
     Sometimes {
         /// Chooses the calls.
@@ -255,10 +266,13 @@ fn decide(progress: &mut Progress, number: u64) -> Option<Fault> {
             progress.crashed = fault.is_crash();
             Some(fault)
         }
-        Script::OnNth { operation: wanted, file, nth, fault } => {
+        Script::OnNth { operation: wanted, file, nth, fault }
+        | Script::FromNth { operation: wanted, file, nth, fault } => {
             let same = |call: &Call| call.operation == wanted && call.file == Some(file);
             let count = progress.calls.iter().filter(|call| same(call)).count() as u64;
-            if operation != wanted || folder != Some(file) || count != nth + 1 {
+            let lasts = matches!(progress.script, Script::FromNth { .. });
+            let reached = if lasts { count > nth } else { count == nth + 1 };
+            if operation != wanted || folder != Some(file) || !reached || !fault.applies_to(operation) {
                 return None;
             }
             progress.crashed = fault.is_crash();
@@ -430,6 +444,9 @@ mod tests {
         let store = FaultyStore::new(created(), script, 0);
         assert!(put(&store, 0).is_ok() && store.read_config().is_ok());
         assert!(put(&store, 1).is_err() && put(&store, 2).is_ok());
+        let script = Script::FromNth { operation, file, nth: 1, fault: Fault::Fail(ErrorKind::Other) };
+        let store = FaultyStore::new(created(), script, 0);
+        assert!(put(&store, 0).is_ok() && put(&store, 1).is_err() && put(&store, 2).is_err());
     }
 
     #[test]

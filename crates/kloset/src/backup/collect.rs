@@ -12,7 +12,8 @@ use kloset_format::xattr::XattrEntry;
 use kloset_format::{FileInfo, ResourceType, SnapshotId, Version, path};
 
 use super::content::{ContentError, ContentWriter, write_bytes};
-use super::tree::{Child, Tree, guard, store_entry};
+use super::tree::{Child, Tree, store_entry};
+use crate::guard::guard;
 use crate::vfs::parent::{ParentEntry, ParentTree};
 use crate::write::{Packer, Transaction};
 use crate::{BlobId, Error, Event, Monitor, Repository};

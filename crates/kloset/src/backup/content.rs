@@ -13,6 +13,7 @@ use kloset_connector::ConnectorError;
 use kloset_format::object::{ChunkRecord, Object};
 use kloset_format::{Mac, ResourceType, Version};
 
+use crate::guard::guard;
 use crate::write::{Packer, Transaction};
 use crate::{Error, Repository};
 
@@ -357,8 +358,4 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, ContentError>
         }
     }
     Ok(filled)
-}
-
-fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -21,11 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use kloset_codec::codec::Scratch;
 use kloset_connector::{ConnectorError, ScanOptions, Source, SourceInfo};
 use kloset_format::header::{Header, Importer, KeyValue, SourceRecord};
 use kloset_format::{SnapshotId, Timestamp, path};
-use rand::RngCore;
 
 use self::collect::{Collector, Setting};
 use self::index::write_trees;
@@ -98,7 +96,8 @@ pub struct BackupReport {
 
 /// Makes a snapshot of `source`.
 ///
-/// When this returns, the snapshot is durable and listed; on `Err` no snapshot exists.
+/// When this returns, the snapshot is durable and listed; on `Err` no snapshot exists, unless the error
+/// says that this is in doubt.
 pub fn backup(
     repository: &Arc<Repository>,
     source: &dyn Source,
@@ -109,8 +108,9 @@ pub fn backup(
     let begun = repository.runtime.clock.now();
     let info = source.info().map_err(Error::Source)?;
     let exclude = Arc::new(Exclude::new(&options.ignore, std::slice::from_ref(&info.directory))?);
-    let snapshot = random_snapshot();
+    let snapshot = SnapshotId(repository.runtime.random_name());
     let transaction = Transaction::begin(repository, snapshot)?;
+    let repository = &Arc::clone(transaction.repository());
     let run = Run { repository, source, options, monitor, info, exclude, snapshot, begun, started };
     match run.collect_and_store(&transaction) {
         Ok((report, header)) => {
@@ -315,10 +315,4 @@ impl Run<'_> {
         }];
         header
     }
-}
-
-pub(crate) fn random_snapshot() -> SnapshotId {
-    let mut id = [0u8; 32];
-    Scratch::new().rng().fill_bytes(&mut id);
-    SnapshotId(id)
 }

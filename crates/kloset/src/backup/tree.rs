@@ -11,6 +11,7 @@ use kloset_format::entry::Entry;
 use kloset_format::{Mac, ResourceType, Summary, Text, dirpack, path};
 
 use super::content::write_dirpack;
+use crate::guard::{guard, unwrap_mutex};
 use crate::write::Packer;
 use crate::{Error, Repository};
 
@@ -189,23 +190,16 @@ impl Tree {
 
     /// Everything, for the trees: directories, content types by position, errors, attributes, root.
     pub(crate) fn into_parts(self) -> TreeParts {
-        let unwrap = |poisoned: std::sync::PoisonError<_>| poisoned.into_inner();
-        let mut errors = self.errors.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut errors = unwrap_mutex(self.errors);
         errors.sort();
         errors.dedup_by(|later, first| later.0 == first.0);
         TreeParts {
-            unfinished: self
-                .open
-                .into_inner()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .into_iter()
-                .flatten()
-                .collect(),
-            directories: self.finished.into_inner().unwrap_or_else(unwrap),
-            content_types: self.content_types.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
+            unfinished: unwrap_mutex(self.open).into_iter().flatten().collect(),
+            directories: unwrap_mutex(self.finished),
+            content_types: unwrap_mutex(self.content_types),
             errors,
-            xattrs: self.xattrs.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
-            root: self.root.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
+            xattrs: unwrap_mutex(self.xattrs),
+            root: unwrap_mutex(self.root),
         }
     }
 }
@@ -298,8 +292,4 @@ pub(crate) fn store_entry(packer: &mut Packer, entry: Entry, bytes: &mut Vec<u8>
     entry.encode(bytes);
     let mac = packer.store(ResourceType::VFS_ENTRY, bytes)?;
     Ok(Child::Ready { entry: Box::new(entry), mac })
-}
-
-pub(crate) fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,13 +1,14 @@
 //! Which blobs were verified by reading packfiles whole; each packfile is read once in a run.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use kloset_connector::StoreFile;
 use kloset_format::PackfileId;
 
 use super::packfile::{CheckBuffers, CheckedPackfile, check_packfile};
+use crate::guard::{guard, unwrap_mutex};
 use crate::repository::VerifiedBlobs;
 use crate::{BlobId, Error, Event, Monitor, Repository};
 
@@ -59,13 +60,13 @@ impl<'a> Verified<'a> {
     ) -> Result<(), Error> {
         let mut wanted: Vec<(PackfileId, u64)> = Vec::new();
         for &packfile in needed {
-            if lock(&self.found).packfiles.contains_key(&packfile) {
+            if guard(&self.found).packfiles.contains_key(&packfile) {
                 continue;
             }
             match self.size(packfile)? {
                 Some(size) => wanted.push((packfile, size)),
                 None => {
-                    lock(&self.found).packfiles.insert(packfile, vec!["it does not exist".to_owned()]);
+                    guard(&self.found).packfiles.insert(packfile, vec!["it does not exist".to_owned()]);
                 }
             }
         }
@@ -85,9 +86,9 @@ impl<'a> Verified<'a> {
                             check_packfile(repository, packfile, size, memory_bytes, verified, &mut buffers)
                         });
                         match checked {
-                            Ok(checked) => lock(found).add(repository, packfile, checked),
+                            Ok(checked) => guard(found).add(repository, packfile, checked),
                             Err(error) => {
-                                lock(&fatal).get_or_insert(error);
+                                guard(&fatal).get_or_insert(error);
                                 // The other threads find nothing left to do.
                                 next.store(wanted.len(), Ordering::Relaxed);
                             }
@@ -97,12 +98,12 @@ impl<'a> Verified<'a> {
                 });
             }
         });
-        fatal.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        unwrap_mutex(fatal).map_or(Ok(()), Err)
     }
 
     /// Bytes of the packfiles that [`Verified::read`] would read.
     pub(super) fn bytes_to_read(&self, needed: &HashSet<PackfileId>) -> u64 {
-        let found = lock(&self.found);
+        let found = guard(&self.found);
         let unread = needed.iter().filter(|packfile| !found.packfiles.contains_key(packfile));
         unread.filter_map(|packfile| self.listed.get(packfile).copied().flatten()).sum()
     }
@@ -125,7 +126,7 @@ impl<'a> Verified<'a> {
 
     /// What is wrong with a blob; `None` if it was verified where the index says it is.
     pub(super) fn problem(&self, blob: BlobId) -> Option<String> {
-        self.problem_in(&lock(&self.found), blob)
+        self.problem_in(&guard(&self.found), blob)
     }
 
     fn problem_in(&self, found: &Found, blob: BlobId) -> Option<String> {
@@ -148,12 +149,12 @@ impl<'a> Verified<'a> {
 
     /// Plain length of a verified blob.
     pub(super) fn length(&self, blob: BlobId) -> Option<u32> {
-        lock(&self.found).blobs.length(blob)
+        guard(&self.found).blobs.length(blob)
     }
 
     /// Damaged blobs of these packfiles.
     pub(super) fn bad_blobs(&self, packfiles: &HashSet<PackfileId>) -> Vec<(BlobId, String)> {
-        let found = lock(&self.found);
+        let found = guard(&self.found);
         let bad = found.bad.iter().filter(|(_, (packfile, _))| packfiles.contains(packfile));
         let mut bad: Vec<(BlobId, String)> =
             bad.filter_map(|(blob, _)| Some((*blob, self.problem_in(&found, *blob)?))).collect();
@@ -163,7 +164,7 @@ impl<'a> Verified<'a> {
 
     /// What is wrong with a packfile as such.
     pub(super) fn packfile_problems(&self, packfile: PackfileId) -> Vec<String> {
-        lock(&self.found).packfiles.get(&packfile).cloned().unwrap_or_default()
+        guard(&self.found).packfiles.get(&packfile).cloned().unwrap_or_default()
     }
 }
 
@@ -192,8 +193,4 @@ impl Found {
         }
         self.packfiles.insert(packfile, problems);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

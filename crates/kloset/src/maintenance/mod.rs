@@ -24,7 +24,7 @@ use kloset_format::{LockId, Mac, PackfileId, ResourceType, StateId, Version};
 
 use self::plan::Plan;
 use self::reach::Detail;
-use crate::write::{LockKind, StateName, StoreLock, publish_state, random_state};
+use crate::write::{LockKind, StateName, StoreLock, publish_state};
 use crate::{Error, Event, Monitor, Repository};
 
 /// Leftovers of interrupted writes are at least this old when they are swept.
@@ -39,7 +39,7 @@ pub struct MaintenanceOptions {
     pub grace: Duration,
     /// Say what would be done, write nothing, take no lock.
     pub dry_run: bool,
-    /// Move what is alive out of packfiles that are mostly dead.
+    /// Move what is alive out of packfiles that waste space: dead blobs, or little in much padding.
     pub repack: bool,
     /// Take packfiles out of the states, but keep their files.
     pub keep_files: bool,
@@ -100,7 +100,7 @@ pub fn maintain(
         return run.report();
     }
     repository.ensure_writable()?;
-    let name = LockId(random_state().0);
+    let name = LockId(repository.runtime.random_name());
     let lock = Arc::new(StoreLock::acquire(repository, name, LockKind::Exclusive)?);
     let outcome =
         Run::prepare(repository, options, monitor, Some(Arc::clone(&lock))).and_then(Run::carry_out);
@@ -226,9 +226,9 @@ impl<'a> Run<'a> {
     }
 
     fn publish(&mut self, writer: StateWriter) -> Result<(), Error> {
-        let now_ns = self.whole.runtime().clock.now().to_nanoseconds();
-        let plain = writer.finish(Version::V1_1_0, now_ns, [0; 16]);
-        let name = publish_state(&self.whole, StateName::Given(random_state()), &plain)?;
+        let plain = writer.finish(Version::V1_1_0, self.whole.state_time_ns(), [0; 16]);
+        let name = StateId(self.whole.runtime.random_name());
+        publish_state(&self.whole, StateName::Given(name), &plain)?;
         self.states.insert(name);
         self.newest = name;
         Ok(())

@@ -1,15 +1,24 @@
 //! What a run of maintenance is going to do, decided before anything is written.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kloset_connector::Listed;
-use kloset_format::PackfileId;
+use kloset_format::packfile::BlobRecord;
+use kloset_format::{PackfileId, ResourceType};
 
 use super::orphans::old_orphans;
 use super::reach::{Detail, Reached, reach};
+use crate::write::{PADDING_BYTES, seal_above_bytes};
 use crate::{BlobId, Error, Monitor, Repository};
-use std::sync::Arc;
+
+/// Repacking goes on while more than this part of the bytes that are needed is wasted.
+const WASTE_PART_MAX: u64 = 10;
+/// Repacking must give back this part of what it reads, and the padding of a packfile: less would be given
+/// back again and again.
+const GAIN_PART_MIN: u64 = 20;
 
 /// A packfile whose live blobs move to another one.
 pub(super) struct Repack {
@@ -99,34 +108,36 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Packfiles in use of which less than half, in bytes of blobs, is alive.
+    /// Packfiles in use that waste space, the worst first, until what is left over is bearable.
     fn choose_repacks(&mut self, repository: &Repository, reached: &Reached) {
         let index = &repository.index;
         let packfiles = index.packfile_list();
-        let mut live = vec![0u64; packfiles.len()];
-        for (blob, place) in index.places() {
-            if let Some(bytes) = live.get_mut(place.packfile as usize)
-                && reached.has(blob)
-            {
-                *bytes += u64::from(place.length);
+        let mut live = vec![Live::default(); packfiles.len()];
+        for (blob, place) in index.places().filter(|(blob, _)| reached.has(*blob)) {
+            if let Some(live) = live.get_mut(place.packfile as usize) {
+                live.add(blob, place.length);
             }
         }
-        let mut chosen: HashMap<u32, Vec<(u64, BlobId, u32)>> = HashMap::new();
-        for (at, (packfile, held)) in (0u32..).zip(packfiles.iter().zip(index.held())) {
+        let in_use = (0u32..).zip(packfiles.iter().zip(&live)).filter_map(|(at, (packfile, live))| {
             let used = reached.packfiles.get(at as usize).copied().unwrap_or(false);
-            let live = live.get(at as usize).copied().unwrap_or(0);
-            if used && live.saturating_mul(2) < held.bytes && !index.coloured().contains_key(packfile) {
-                chosen.insert(at, Vec::new());
-            }
-        }
+            let size_bytes = *self.sizes.get(packfile)?;
+            (used && !index.coloured().contains_key(packfile)).then_some(InUse {
+                at,
+                size_bytes,
+                live: *live,
+            })
+        });
+        let chosen = wasteful(in_use.collect(), seal_above_bytes(repository));
+        let mut blobs: HashMap<u32, Vec<(u64, BlobId, u32)>> =
+            chosen.iter().map(|one| (one.at, Vec::new())).collect();
         for (blob, place) in index.places() {
-            if let Some(blobs) = chosen.get_mut(&place.packfile)
+            if let Some(blobs) = blobs.get_mut(&place.packfile)
                 && reached.has(blob)
             {
                 blobs.push((place.offset, blob, place.length));
             }
         }
-        for (at, mut blobs) in chosen {
+        for (at, mut blobs) in blobs {
             let Some(&packfile) = packfiles.get(at as usize) else { continue };
             blobs.sort_unstable();
             let live_bytes = blobs.iter().map(|(_, _, length)| u64::from(*length)).sum();
@@ -134,5 +145,110 @@ impl Plan {
             self.repack.push(Repack { packfile, blobs, live_bytes });
         }
         self.repack.sort_unstable_by_key(|one| one.packfile);
+    }
+}
+
+/// What of a packfile is alive.
+#[derive(Clone, Copy, Default, Debug)]
+struct Live {
+    blobs: u64,
+    bytes: u64,
+    /// Whether there is anything but contents, which decides where it is moved to.
+    metadata: bool,
+}
+
+impl Live {
+    fn add(&mut self, blob: BlobId, length: u32) {
+        self.blobs += 1;
+        self.bytes = self.bytes.saturating_add(u64::from(length));
+        self.metadata |= blob.resource != ResourceType::CHUNK;
+    }
+
+    /// Bytes with the rows of the packfile's index.
+    fn stored_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.blobs * BlobRecord::SIZE_BYTES as u64)
+    }
+}
+
+/// A packfile that snapshots use.
+#[derive(Clone, Copy, Debug)]
+struct InUse {
+    at: u32,
+    size_bytes: u64,
+    live: Live,
+}
+
+impl InUse {
+    /// Bytes that would not be there if what is alive lay in full packfiles.
+    fn waste_bytes(&self, full_bytes: u64) -> u64 {
+        let live = u128::from(self.live.stored_bytes());
+        let padding = live * u128::from(PADDING_BYTES) / u128::from(full_bytes.max(1));
+        u128::from(self.size_bytes).saturating_sub(live + padding) as u64
+    }
+}
+
+/// Chooses what to repack: the most wasteful packfiles first, until what the others waste is at most a
+/// tenth of what all need; nothing if it would gain little.
+fn wasteful(mut in_use: Vec<InUse>, full_bytes: u64) -> Vec<InUse> {
+    let sum = |bytes: &mut dyn Iterator<Item = u64>| bytes.fold(0u64, u64::saturating_add);
+    let mut wasted = sum(&mut in_use.iter().map(|one| one.waste_bytes(full_bytes)));
+    let needed = sum(&mut in_use.iter().map(|one| one.size_bytes)).saturating_sub(wasted);
+    let share =
+        |one: &InUse| u128::from(one.waste_bytes(full_bytes)) * 10_000 / u128::from(one.size_bytes.max(1));
+    in_use.sort_unstable_by_key(|one| (Reverse(share(one)), one.at));
+    let count = in_use
+        .iter()
+        .take_while(|one| {
+            let waste = one.waste_bytes(full_bytes);
+            // The last packfile of each kind will not be full.
+            let left = wasted.saturating_add(2 * PADDING_BYTES);
+            wasted = wasted.saturating_sub(waste);
+            waste > 0 && left > needed / WASTE_PART_MAX
+        })
+        .count();
+    in_use.truncate(count);
+    let before = sum(&mut in_use.iter().map(|one| one.size_bytes));
+    let after = [false, true].map(|metadata| {
+        let of_kind = || in_use.iter().filter(|one| one.live.metadata == metadata).map(|one| &one.live);
+        let bytes = sum(&mut of_kind().map(Live::stored_bytes));
+        let blobs = sum(&mut of_kind().map(|live| live.blobs));
+        // The blob that fills a packfile makes it longer.
+        let packfiles = bytes.div_ceil(full_bytes.saturating_add(bytes / blobs.max(1)).max(1));
+        bytes.saturating_add(packfiles.saturating_mul(PADDING_BYTES))
+    });
+    let gain = before.saturating_sub(sum(&mut after.into_iter()));
+    if gain > PADDING_BYTES.max(before / GAIN_PART_MIN) { in_use } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: u64 = 64 << 20;
+
+    fn packfile(at: u32, size_bytes: u64, live_bytes: u64) -> InUse {
+        InUse { at, size_bytes, live: Live { blobs: 1, bytes: live_bytes, metadata: false } }
+    }
+
+    fn chosen(in_use: Vec<InUse>) -> Vec<u32> {
+        wasteful(in_use, FULL).into_iter().map(|one| one.at).collect()
+    }
+
+    #[test]
+    fn full_packfiles_stay_and_the_most_wasteful_ones_move() {
+        let full = |at| packfile(at, FULL + PADDING_BYTES, FULL);
+        assert!(chosen(vec![full(0), full(1), packfile(2, PADDING_BYTES + 100, 40)]).is_empty());
+        let half = packfile(2, FULL, FULL / 2);
+        assert_eq!(chosen(vec![full(0), full(1), half, packfile(3, FULL, FULL * 9 / 10)]), [2]);
+        // What the third of three wastes is less than a tenth of what all need.
+        assert!(chosen(vec![full(0), full(1), packfile(2, FULL, FULL * 8 / 10)]).is_empty());
+    }
+
+    #[test]
+    fn many_small_packfiles_become_one_and_one_is_left_alone() {
+        let small = |at| packfile(at, PADDING_BYTES + 2000, 1000);
+        assert_eq!(chosen((0..30).map(small).collect()).len(), 30);
+        assert!(chosen(vec![small(0)]).is_empty());
+        assert!(chosen(Vec::new()).is_empty());
     }
 }

@@ -3,10 +3,11 @@
 //! The old packfiles are marked for deletion in the very state that tells of the new places, and are
 //! deleted by a later run like any other.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use kloset_format::{Mac, ResourceType, StateId};
 
+use crate::guard::{guard, unwrap_mutex};
 use crate::repository::DecodeOn;
 use crate::write::{StoreLock, Stream, Transaction};
 use crate::{BlobId, Error, Event, Monitor, Repository};
@@ -74,10 +75,10 @@ fn move_blobs(repository: &Repository, transaction: &Transaction, one: &Repack) 
                 None => Ok(()),
             });
             if let Err(error) = stored {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                guard(&failure).get_or_insert(error);
             }
         });
-        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = unwrap_mutex(failure) {
             return Err(error);
         }
     }

@@ -47,6 +47,43 @@ struct Seen {
     gone: HashSet<StateId>,
 }
 
+/// The file of states as it was before the states were listed.
+#[derive(Default)]
+pub(crate) struct SeenBefore(Option<Vec<u8>>);
+
+impl SeenBefore {
+    /// Reads the file; what it says is verified when the key is known.
+    pub(crate) fn of(memory: Option<&StoreMemory>, id: RepositoryId) -> Self {
+        Self(memory.and_then(|memory| read_bounded(&memory.seen_file(id))))
+    }
+
+    /// Compares the states that were listed with those seen before; returns what is wrong.
+    pub(crate) fn compare(
+        &self,
+        key: &MacKey,
+        listed: &HashSet<StateId>,
+        missing_parents: &HashSet<StateId>,
+    ) -> Vec<String> {
+        let Some(seen) = self.decode(key) else { return Vec::new() };
+        let mut problems = Vec::new();
+        let hidden = seen.states.difference(listed).count();
+        if hidden > 0 {
+            problems.push(format!(
+                "{hidden} of {} states seen before are not listed any more: the store went backwards or its listing is incomplete",
+                seen.states.len()
+            ));
+        }
+        if let Some(parent) = missing_parents.iter().find(|id| !seen.gone.contains(id)) {
+            problems.push(format!("state {parent} is named by a newer state but is not listed"));
+        }
+        problems
+    }
+
+    fn decode(&self, key: &MacKey) -> Option<Seen> {
+        decode_seen(self.0.as_deref()?, key)
+    }
+}
+
 impl StoreMemory {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder }
@@ -74,45 +111,26 @@ impl StoreMemory {
         problems
     }
 
-    /// Compares the states listed now with those seen before; returns what is wrong.
-    pub(crate) fn compare_states(
-        &self,
-        id: RepositoryId,
-        key: &MacKey,
-        listed: &HashSet<StateId>,
-        missing_parents: &HashSet<StateId>,
-    ) -> Vec<String> {
-        let Some(seen) = self.read_seen(id, key) else { return Vec::new() };
-        let mut problems = Vec::new();
-        let hidden = seen.states.difference(listed).count();
-        if hidden > 0 {
-            problems.push(format!(
-                "{hidden} of {} states seen before are not listed any more: the store went backwards or its listing is incomplete",
-                seen.states.len()
-            ));
-        }
-        if let Some(parent) = missing_parents.iter().find(|id| !seen.gone.contains(id)) {
-            problems.push(format!("state {parent} is named by a newer state but is not listed"));
-        }
-        problems
-    }
-
     /// Remembers the store as it is now. Failures are harmless: the next run is a first contact.
     pub(crate) fn remember(
         &self,
         location: &str,
         config: &Config,
         key: &MacKey,
+        before: &SeenBefore,
         listed: &HashSet<StateId>,
         missing_parents: &HashSet<StateId>,
     ) {
         self.remember_location(location, config);
         let id = RepositoryId(config.repository_id);
-        let known = self.read_seen(id, key);
-        if known.is_some_and(|seen| seen.states == *listed && seen.gone == *missing_parents) {
-            return;
+        let known = self.read_seen(id, key).unwrap_or_default();
+        // Another process of this client may have published states since ours were listed.
+        let before = before.decode(key).unwrap_or_default();
+        let since = known.states.difference(&before.states).copied();
+        let states: HashSet<StateId> = listed.iter().copied().chain(since).collect();
+        if known.states != states || known.gone != *missing_parents {
+            self.write_seen(id, key, &states, missing_parents);
         }
-        self.write_seen(id, key, listed, missing_parents);
     }
 
     fn write_seen(&self, id: RepositoryId, key: &MacKey, states: &HashSet<StateId>, gone: &HashSet<StateId>) {
@@ -146,21 +164,7 @@ impl StoreMemory {
     }
 
     fn read_seen(&self, id: RepositoryId, key: &MacKey) -> Option<Seen> {
-        let bytes = read_bounded(&self.seen_file(id))?;
-        let (signed, seal) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
-        if !key.verify_parts(&[signed], &Mac::from_slice(seal)?) {
-            return None;
-        }
-        let mut rest = signed.strip_prefix(MAGIC.as_slice())?;
-        let mut take_set = || {
-            let (count, after) = rest.split_at_checked(8)?;
-            let count = usize::try_from(u64::from_le_bytes(count.try_into().ok()?)).ok()?;
-            let (ids, after) = after.split_at_checked(count.checked_mul(32)?)?;
-            rest = after;
-            ids.chunks_exact(32).map(StateId::from_slice).collect::<Option<HashSet<_>>>()
-        };
-        let seen = Seen { states: take_set()?, gone: take_set()? };
-        rest.is_empty().then_some(seen)
+        decode_seen(&read_bounded(&self.seen_file(id))?, key)
     }
 
     fn location_file(&self, location: &str) -> PathBuf {
@@ -171,6 +175,23 @@ impl StoreMemory {
     fn seen_file(&self, id: RepositoryId) -> PathBuf {
         self.folder.join("repositories").join(id.to_string())
     }
+}
+
+fn decode_seen(bytes: &[u8], key: &MacKey) -> Option<Seen> {
+    let (signed, seal) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
+    if !key.verify_parts(&[signed], &Mac::from_slice(seal)?) {
+        return None;
+    }
+    let mut rest = signed.strip_prefix(MAGIC.as_slice())?;
+    let mut take_set = || {
+        let (count, after) = rest.split_at_checked(8)?;
+        let count = usize::try_from(u64::from_le_bytes(count.try_into().ok()?)).ok()?;
+        let (ids, after) = after.split_at_checked(count.checked_mul(32)?)?;
+        rest = after;
+        ids.chunks_exact(32).map(StateId::from_slice).collect::<Option<HashSet<_>>>()
+    };
+    let seen = Seen { states: take_set()?, gone: take_set()? };
+    rest.is_empty().then_some(seen)
 }
 
 fn location_record(location: &str, config: &Config) -> String {

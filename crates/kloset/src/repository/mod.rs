@@ -6,14 +6,15 @@ mod memory;
 mod open;
 mod read_log;
 mod reader;
+mod states;
 
 pub(crate) use create::new_archive_config;
 pub use create::{CreateOptions, create, create_and_remember};
 pub use memory::Acceptance;
-pub(crate) use open::decode_state;
 pub use open::{LockedStore, OpenOptions};
 pub(crate) use read_log::{ReadLog, VerifiedBlobs};
 pub use reader::DecodeOn;
+pub(crate) use states::decode_state;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -116,6 +117,12 @@ impl Repository {
             return Err(Error::ReadOnlyStore);
         }
         if self.suspicions.is_empty() { Ok(()) } else { Err(Error::StoreChanged(self.suspicions.join("; "))) }
+    }
+
+    /// Time of a state that is written now: after every state that was looked at, whatever the clocks of
+    /// the machines that wrote them said, so that what it takes back stays taken back.
+    pub(crate) fn state_time_ns(&self) -> i64 {
+        self.runtime.clock.now().to_nanoseconds().max(self.index.newest_ns().saturating_add(1))
     }
 
     /// Where a blob lies, if any live packfile holds it.

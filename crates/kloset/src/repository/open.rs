@@ -2,31 +2,21 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
-use kloset_codec::codec::{Codec, Scratch};
-use kloset_codec::hash::{MacKey, config_trailer, same_mac};
-use kloset_connector::{ConnectorError, ErrorKind, Listed, RangeRequest, Storage, StoreFile};
+use kloset_codec::hash::{config_trailer, same_mac};
+use kloset_connector::{ConnectorError, ErrorKind, Listed, Storage, StoreFile};
 use kloset_format::config::{Config, RepositoryId};
 use kloset_format::envelope::{self, EnvelopeError};
 use kloset_format::{PackfileId, ResourceType, StateId, Version};
 
 use super::keys::{self, Machinery};
-use super::memory::{Acceptance, StoreMemory};
+use super::memory::{Acceptance, SeenBefore, StoreMemory};
+use super::states::{Merging, RawStates, Start, fetch_states};
 use crate::state::local::StateCache;
-use crate::state::{self, LoadedState, View};
+use crate::state::{Index, View};
 use crate::{Event, Monitor, OpenError, Repository, Runtime};
-
-/// Decoded size of one state at most, whatever its encoded size: 10 million entries and more.
-const STATE_BYTES_MAX: usize = 4 << 30;
-/// States are mostly MACs, which do not compress: no honest one decodes to more than this many times
-/// its encoded size (and 1 MiB).
-const STATE_EXPANSION_MAX: usize = 64;
-
-/// Fetches of a state whose bytes do not match their checksum.
-const STATE_FETCHES_MAX: usize = 3;
 
 /// How to open a store.
 #[derive(Clone)]
@@ -50,16 +40,11 @@ impl OpenOptions {
     }
 }
 
-/// State files as the store holds them.
-struct RawStates {
-    files: Vec<(StateId, Bytes, FromCache)>,
-}
-
-/// Where the bytes of a state came from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FromCache {
-    Yes,
-    No,
+/// The states, and what was remembered before they were listed: what another process of this client
+/// publishes meanwhile is not held against the store.
+struct Fetched {
+    seen: SeenBefore,
+    raw: RawStates,
 }
 
 /// A store whose CONFIG has been read and whose key is not known yet.
@@ -68,7 +53,7 @@ pub struct LockedStore {
     options: OpenOptions,
     config: Config,
     config_bytes: Vec<u8>,
-    states: JoinHandle<Result<RawStates, ConnectorError>>,
+    states: JoinHandle<Result<Fetched, ConnectorError>>,
 }
 
 impl LockedStore {
@@ -82,9 +67,15 @@ impl LockedStore {
         let cache = state_cache(&options, &config);
         let states = {
             let storage = Arc::clone(&storage);
+            let memory = options.memory.clone().map(StoreMemory::new);
+            let id = RepositoryId(config.repository_id);
             std::thread::Builder::new()
                 .name("states".to_owned())
-                .spawn(move || fetch_states(storage.as_ref(), cache.as_ref()))
+                .spawn(move || {
+                    let seen = SeenBefore::of(memory.as_ref(), id);
+                    let raw = fetch_states(storage.as_ref(), cache.as_ref(), Start::Cache)?;
+                    Ok(Fetched { seen, raw })
+                })
                 .map_err(|error| {
                     OpenError::Storage(ConnectorError::from_io("start thread for", "states", error))
                 })?
@@ -113,7 +104,7 @@ impl LockedStore {
         let Self { storage, options, config, config_bytes, states } = self;
         let opened = collect_states(states, storage.as_ref(), &options, &config, &machinery);
         match opened {
-            Ok(index) => Ok(judged(
+            Ok((index, seen)) => Ok(judged(
                 Repository {
                     memory: options.memory.clone().map(StoreMemory::new),
                     suspicions: Vec::new(),
@@ -131,11 +122,13 @@ impl LockedStore {
                     runtime: options.runtime,
                     index,
                 },
+                &seen,
                 options.acceptance,
             )),
             Err(error) => {
-                // The background result is spent; an empty one keeps the type honest.
-                let states = std::thread::spawn(|| Ok(RawStates { files: Vec::new() }));
+                // The background result is spent.
+                let storage_again = Arc::clone(&storage);
+                let states = std::thread::spawn(move || fetch_anew(storage_again.as_ref()));
                 Err((Self { storage, options, config, config_bytes, states }, error))
             }
         }
@@ -174,22 +167,25 @@ impl LockedStore {
 impl Repository {
     /// Opens the same store again with the same key: sees what was added meanwhile.
     pub fn refresh(&self) -> Result<Self, OpenError> {
-        let machinery = self.machinery();
-        let cache = self.state_cache();
-        let raw = fetch_states(self.storage.as_ref(), cache.as_ref()).map_err(OpenError::Storage)?;
-        self.merged(raw, cache.as_ref(), machinery, View::Live)
+        let fetched = self.fetch()?;
+        self.merged(fetched, View::Live)
     }
 
     /// As [`Repository::refresh`], with everything that is marked for deletion; also the packfiles in
     /// the store, listed after the states.
     pub(crate) fn refresh_whole(&self) -> Result<(Self, Vec<Listed>), OpenError> {
-        let machinery = self.machinery();
-        let cache = self.state_cache();
-        let raw = fetch_states(self.storage.as_ref(), cache.as_ref()).map_err(OpenError::Storage)?;
+        let fetched = self.fetch()?;
         let listed = self.storage.list(StoreFile::Packfile).map_err(OpenError::Storage)?;
         let names = listed.iter().map(|file| PackfileId(file.name)).collect();
-        let view = View::Everything { listed: &names };
-        Ok((self.merged(raw, cache.as_ref(), machinery, view)?, listed))
+        Ok((self.merged(fetched, View::Everything { listed: &names })?, listed))
+    }
+
+    fn fetch(&self) -> Result<Fetched, OpenError> {
+        let seen = SeenBefore::of(self.memory.as_ref(), self.id());
+        let start = Start::Merged(self.index.merged());
+        let raw = fetch_states(self.storage.as_ref(), self.state_cache().as_ref(), start)
+            .map_err(OpenError::Storage)?;
+        Ok(Fetched { seen, raw })
     }
 
     fn machinery(&self) -> Machinery {
@@ -204,14 +200,16 @@ impl Repository {
         self.cache.as_ref().and_then(|folder| StateCache::open(folder.join("states")))
     }
 
-    fn merged(
-        &self,
-        raw: RawStates,
-        cache: Option<&StateCache>,
-        machinery: Machinery,
-        view: View<'_>,
-    ) -> Result<Self, OpenError> {
-        let index = merge_states(raw, self.storage.as_ref(), cache, self.monitor.as_ref(), &machinery, view)?;
+    fn merged(&self, fetched: Fetched, view: View<'_>) -> Result<Self, OpenError> {
+        let (machinery, cache) = (self.machinery(), self.state_cache());
+        let merging = Merging {
+            storage: self.storage.as_ref(),
+            cache: cache.as_ref(),
+            monitor: self.monitor.as_ref(),
+            machinery: &machinery,
+            threads: self.runtime.threads,
+        };
+        let index = Index::new(merging.merge(fetched.raw)?, view);
         Ok(Self {
             storage: Arc::clone(&self.storage),
             config: self.config.clone(),
@@ -226,15 +224,15 @@ impl Repository {
             suspicions: Vec::new(),
             read_log: OnceLock::new(),
         }
-        .judged_again(self))
+        .judged_again(self, &fetched.seen))
     }
 }
 
 impl Repository {
     /// A refreshed repository keeps the suspicions of the one it came from.
-    fn judged_again(self, before: &Self) -> Self {
+    fn judged_again(self, before: &Self, seen: &SeenBefore) -> Self {
         if before.suspicions.is_empty() {
-            judged(self, Acceptance::Compare)
+            judged(self, seen, Acceptance::Compare)
         } else {
             Self { suspicions: before.suspicions.clone(), ..self }
         }
@@ -242,7 +240,7 @@ impl Repository {
 }
 
 /// Compares the store with what was seen before. A store that passes, or is accepted, is remembered.
-fn judged(mut repository: Repository, acceptance: Acceptance) -> Repository {
+fn judged(mut repository: Repository, seen: &SeenBefore, acceptance: Acceptance) -> Repository {
     let info = repository.storage.info();
     // A single file has neither a history of states nor a place that anybody else writes to.
     let Some(memory) = repository.memory.clone().filter(|_| info.writable) else { return repository };
@@ -250,14 +248,14 @@ fn judged(mut repository: Repository, acceptance: Acceptance) -> Repository {
     let missing = repository.index.missing_parents();
     if acceptance == Acceptance::Compare {
         let mut problems = memory.compare_location(&info.location, &repository.config);
-        problems.extend(memory.compare_states(repository.id(), &repository.key, &listed, missing));
+        problems.extend(seen.compare(&repository.key, &listed, missing));
         for problem in &problems {
             repository.monitor.event(Event::Warning(&format!("{}: {problem}", info.location)));
         }
         repository.suspicions = problems;
     }
     if repository.suspicions.is_empty() {
-        memory.remember(&info.location, &repository.config, &repository.key, &listed, missing);
+        memory.remember(&info.location, &repository.config, &repository.key, seen, &listed, missing);
     }
     repository
 }
@@ -284,141 +282,27 @@ fn state_cache(options: &OpenOptions, config: &Config) -> Option<StateCache> {
     StateCache::open(folder)
 }
 
-/// Lists the states and reads each from the cache or the store.
-fn fetch_states(storage: &dyn Storage, cache: Option<&StateCache>) -> Result<RawStates, ConnectorError> {
-    let listed = storage.list(StoreFile::State)?;
-    let mut files = Vec::with_capacity(listed.len());
-    let mut wanted = Vec::new();
-    for item in &listed {
-        let id = StateId(item.name);
-        match cache.and_then(|cache| cache.get(id)) {
-            Some(bytes) => files.push((id, Bytes::from(bytes), FromCache::Yes)),
-            None => wanted.push(*item),
-        }
-    }
-    if let Some(cache) = cache {
-        cache.keep_only(&listed.iter().map(|item| StateId(item.name)).collect::<HashSet<_>>());
-    }
-    let (sized, unsized_): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|item| item.size.is_some());
-    let requests: Vec<RangeRequest> = sized
-        .iter()
-        .map(|item| RangeRequest {
-            file: StoreFile::State,
-            name: item.name,
-            offset: 0,
-            length: item.size.unwrap_or(0),
-        })
-        .collect();
-    let fetched = Mutex::new(Vec::with_capacity(requests.len()));
-    storage.get_ranges(&requests, &|at, result| {
-        fetched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, result));
-    });
-    for (at, result) in fetched.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-        files.push((StateId(requests[at].name), result?, FromCache::No));
-    }
-    for item in unsized_ {
-        files.push((
-            StateId(item.name),
-            Bytes::from(storage.get(StoreFile::State, &item.name)?),
-            FromCache::No,
-        ));
-    }
-    Ok(RawStates { files })
+fn fetch_anew(storage: &dyn Storage) -> Result<Fetched, ConnectorError> {
+    Ok(Fetched { seen: SeenBefore::default(), raw: fetch_states(storage, None, Start::Nothing)? })
 }
 
-/// Verifies and decodes what [`fetch_states`] brought, and merges it.
+/// Waits for the states and merges them.
 fn collect_states(
-    fetching: JoinHandle<Result<RawStates, ConnectorError>>,
+    fetching: JoinHandle<Result<Fetched, ConnectorError>>,
     storage: &dyn Storage,
     options: &OpenOptions,
     config: &Config,
     machinery: &Machinery,
-) -> Result<crate::state::Index, OpenError> {
-    let raw = match fetching.join() {
-        Ok(result) => result.map_err(OpenError::Storage)?,
-        Err(_) => fetch_states(storage, None).map_err(OpenError::Storage)?,
-    };
+) -> Result<(Index, SeenBefore), OpenError> {
+    let Fetched { seen, raw } =
+        fetching.join().unwrap_or_else(|_| fetch_anew(storage)).map_err(OpenError::Storage)?;
     let cache = state_cache(options, config);
-    merge_states(raw, storage, cache.as_ref(), options.monitor.as_ref(), machinery, View::Live)
-}
-
-fn merge_states(
-    raw: RawStates,
-    storage: &dyn Storage,
-    cache: Option<&StateCache>,
-    monitor: &dyn Monitor,
-    machinery: &Machinery,
-    view: View<'_>,
-) -> Result<crate::state::Index, OpenError> {
-    let mut loaded = Vec::with_capacity(raw.files.len());
-    let mut scratch = Scratch::new();
-    for (id, bytes, from_cache) in raw.files {
-        let decoded = decode_state(id, &bytes, &machinery.key, &machinery.codec, &mut scratch);
-        let state = match (decoded, from_cache) {
-            (Ok(state), FromCache::Yes) => state,
-            (Ok(state), FromCache::No) => {
-                if let Some(cache) = cache {
-                    cache.put(id, &bytes);
-                }
-                state
-            }
-            (Err(_), FromCache::Yes) => {
-                if let Some(cache) = cache {
-                    cache.forget(id);
-                }
-                monitor.event(Event::Info("a damaged state in the local cache was fetched again"));
-                let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
-                decode_state(id, &bytes, &machinery.key, &machinery.codec, &mut scratch)?
-            }
-            (Err(error), FromCache::No) => fetch_again(id, storage, machinery, &mut scratch, error)?,
-        };
-        loaded.push(state);
-    }
-    state::build(loaded, view)
-}
-
-/// Bytes that do not match their checksum may have been damaged on the way: they are fetched anew
-/// before the state itself counts as damaged.
-fn fetch_again(
-    id: StateId,
-    storage: &dyn Storage,
-    machinery: &Machinery,
-    scratch: &mut Scratch,
-    mut error: OpenError,
-) -> Result<LoadedState, OpenError> {
-    for _ in 1..STATE_FETCHES_MAX {
-        let bytes = storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
-        match decode_state(id, &bytes, &machinery.key, &machinery.codec, scratch) {
-            Ok(state) => return Ok(state),
-            Err(again) => error = again,
-        }
-    }
-    Err(error)
-}
-
-fn state_bytes_max(encoded: usize) -> usize {
-    encoded.saturating_mul(STATE_EXPANSION_MAX).saturating_add(1 << 20).min(STATE_BYTES_MAX)
-}
-
-pub(crate) fn decode_state(
-    id: StateId,
-    bytes: &[u8],
-    key: &MacKey,
-    codec: &Codec,
-    scratch: &mut Scratch,
-) -> Result<LoadedState, OpenError> {
-    let damaged = |reason: String| OpenError::DamagedState { state: id, reason };
-    let opened =
-        envelope::open(bytes, ResourceType::STATE, Version::V1_1_0).map_err(|error| match error {
-            EnvelopeError::TooNew { version, .. } => OpenError::UnsupportedVersion(version),
-            other => damaged(other.to_string()),
-        })?;
-    // A ptar's state is checked like any other: its trailer is a MAC of header and payload.
-    if !key.verify_parts(&[opened.signed], &opened.trailer) {
-        return Err(damaged("its checksum does not match".to_owned()));
-    }
-    let plain = codec
-        .decode(scratch, opened.payload, state_bytes_max(opened.payload.len()))
-        .map_err(|error| damaged(error.to_string()))?;
-    Ok(LoadedState { id, version: opened.version, plain })
+    let merging = Merging {
+        storage,
+        cache: cache.as_ref(),
+        monitor: options.monitor.as_ref(),
+        machinery,
+        threads: options.runtime.threads,
+    };
+    Ok((Index::new(merging.merge(raw)?, View::Live), seen))
 }

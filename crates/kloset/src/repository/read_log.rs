@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::BlobId;
+use crate::guard::guard;
 use crate::state::MacHasher;
 
 /// Plain lengths of verified blobs, by the first half of their names: 20 bytes a blob.
@@ -30,7 +31,7 @@ pub(crate) struct ReadLog(Mutex<VerifiedBlobs>);
 impl ReadLog {
     /// Notes blobs, many at once: the log is locked once for all of them.
     pub(crate) fn extend(&self, blobs: &[(BlobId, u32)]) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = guard(&self.0);
         for &(blob, length) in blobs {
             noted.insert(blob, length);
         }
@@ -38,7 +39,7 @@ impl ReadLog {
 
     /// Hands out what was noted and starts anew.
     pub(crate) fn take(&self) -> VerifiedBlobs {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *guard(&self.0))
     }
 }
 

@@ -13,6 +13,7 @@ use kloset_codec::hash::same_mac;
 use kloset_connector::{ConnectorError, ErrorKind, RangeRequest, StoreFile};
 use kloset_format::{ResourceType, envelope};
 
+use crate::guard::{guard, unwrap_mutex};
 use crate::{BlobId, BlobLocation, Error, Repository};
 
 /// Longest range fetched as one, unless a single blob is longer.
@@ -214,9 +215,9 @@ impl Repository {
             let request = range_of(place);
             let slot: Mutex<Option<Result<Bytes, ConnectorError>>> = Mutex::new(None);
             self.storage.get_ranges(&[request], &|_, result| {
-                *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
+                *guard(&slot) = Some(result);
             });
-            let Some(Ok(bytes)) = slot.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) else {
+            let Some(Ok(bytes)) = unwrap_mutex(slot) else {
                 return Err(error);
             };
             match self.decode_verified(blob, place, &bytes, scratch) {

@@ -16,8 +16,9 @@ use kloset_format::{Mac, PackfileId, ResourceType};
 
 use super::attributes::Attributes;
 use super::plan::Item;
-use super::tally::{self, lock};
+use super::tally;
 use super::{Run, is_local};
+use crate::guard::guard;
 use crate::repository::DecodeOn;
 use crate::vfs::{OBJECTS_PER_BATCH, read_chunks};
 use crate::{BlobId, Error};
@@ -97,7 +98,7 @@ impl<'a> Writers<'a> {
     /// Starts the workers, lets `plan` give them files, and waits until all are written.
     pub(super) fn work(&self, plan: impl FnOnce(&Self) -> Result<(), Error>) -> Result<(), Error> {
         let (send, receive) = bounded(self.workers * 2);
-        *lock(&self.jobs) = Some(send);
+        *guard(&self.jobs) = Some(send);
         let planned = std::thread::scope(|scope| {
             for _ in 0..self.workers {
                 let receive = receive.clone();
@@ -111,7 +112,7 @@ impl<'a> Writers<'a> {
             }
             planned
         });
-        match lock(&self.fatal).take() {
+        match guard(&self.fatal).take() {
             Some(error) => Err(error),
             None => planned,
         }
@@ -162,7 +163,7 @@ impl<'a> Writers<'a> {
 
     /// Whether the first name of a hard link could not be written.
     pub(super) fn has_failed(&self, target: &[u8]) -> bool {
-        lock(&self.failed).contains(target)
+        guard(&self.failed).contains(target)
     }
 
     fn write_single(&self, item: Item, limitation: Option<Limitation>) -> Result<Written, Error> {
@@ -180,17 +181,17 @@ impl<'a> Writers<'a> {
                 self.run_job(Job::Files(vec![plan]));
             }
         }
-        if let Some(error) = lock(&self.fatal).take() {
+        if let Some(error) = guard(&self.fatal).take() {
             return Err(error);
         }
         Ok(if self.has_failed(&target) { Written::No } else { Written::Yes })
     }
 
     fn submit(&self, job: Job) -> Result<(), Error> {
-        if let Some(error) = lock(&self.fatal).take() {
+        if let Some(error) = guard(&self.fatal).take() {
             return Err(error);
         }
-        let send = lock(&self.jobs).clone();
+        let send = guard(&self.jobs).clone();
         let sent = send.map(|send| send.send(job));
         match sent {
             Some(Ok(())) => Ok(()),
@@ -240,7 +241,7 @@ impl<'a> Writers<'a> {
             if let Err(error) = submit(job) {
                 // The pieces that nobody will write are over, too.
                 for (file, _) in std::iter::once((file, &(chunks.clone(), *offset))).chain(turns) {
-                    lock(&file.failure).get_or_insert_with(|| error.to_string());
+                    guard(&file.failure).get_or_insert_with(|| error.to_string());
                     self.piece_is_over(file);
                 }
                 return Err(error);
@@ -276,10 +277,10 @@ impl<'a> Writers<'a> {
                 }
             }
             Job::Piece { file, chunks, offset } => {
-                if self.is_running() && lock(&file.failure).is_none() {
+                if self.is_running() && guard(&file.failure).is_none() {
                     let written = self.write_piece(&file, chunks, offset);
                     if let Err(reason) = written {
-                        lock(&file.failure).get_or_insert(reason);
+                        guard(&file.failure).get_or_insert(reason);
                     }
                 }
                 self.piece_is_over(&file);
@@ -363,7 +364,7 @@ impl<'a> Writers<'a> {
             return;
         }
         let Some(sink) = file.sink.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let failure = lock(&file.failure).take();
+        let failure = guard(&file.failure).take();
         match failure {
             Some(reason) => {
                 sink.abandon();
@@ -397,12 +398,12 @@ impl<'a> Writers<'a> {
 
     fn remember_failure(&self, item: &Item) {
         if item.info.nlink > 1 {
-            lock(&self.failed).insert(item.target.clone());
+            guard(&self.failed).insert(item.target.clone());
         }
     }
 
     fn give_up(&self, error: Error) {
-        lock(&self.fatal).get_or_insert(error);
+        guard(&self.fatal).get_or_insert(error);
         self.stopped.store(true, Ordering::Relaxed);
     }
 }
@@ -412,7 +413,7 @@ struct CloseOnDrop<'a>(&'a Mutex<Option<Sender<Job>>>);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        lock(self.0).take();
+        guard(self.0).take();
     }
 }
 

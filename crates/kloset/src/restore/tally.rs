@@ -1,12 +1,13 @@
 //! Counts and reports outcomes, from any thread.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use kloset_connector::{ConnectorError, ErrorKind, Outcome, Report};
 use kloset_format::SnapshotId;
 
 use super::RestoreReport;
 use super::plan::{Item, Segment};
+use crate::guard::{guard, unwrap_mutex};
 use crate::{Error, Event, Monitor};
 
 /// Counts of one restore, and where they are heard.
@@ -34,14 +35,14 @@ impl<'a> Tally<'a> {
 
     /// The snapshot's own numbers, shown until the plan says more.
     pub(super) fn expect_at_least(&self, entries: u64, bytes: u64) {
-        let mut expected = lock(&self.expected);
+        let mut expected = guard(&self.expected);
         (expected.least_entries, expected.least_bytes) = (entries, bytes);
         self.monitor.event(Event::Expected { entries, bytes, complete: false });
     }
 
     /// Adds a segment to what is planned.
     pub(super) fn expect(&self, segment: &Segment) {
-        let mut expected = lock(&self.expected);
+        let mut expected = guard(&self.expected);
         expected.planned_entries += segment.len() as u64;
         expected.planned_bytes = expected.planned_bytes.saturating_add(segment.content_bytes());
         let entries = expected.planned_entries.max(expected.least_entries);
@@ -51,7 +52,7 @@ impl<'a> Tally<'a> {
 
     /// The plan has ended.
     pub(super) fn expected_is_complete(&self) {
-        let expected = lock(&self.expected);
+        let expected = guard(&self.expected);
         let (entries, bytes) = (expected.planned_entries, expected.planned_bytes);
         self.monitor.event(Event::Expected { entries, bytes, complete: true });
     }
@@ -63,7 +64,7 @@ impl<'a> Tally<'a> {
             Err(error) => return self.failed(&item.path, &describe(&error)),
         };
         {
-            let mut report = lock(&self.report);
+            let mut report = guard(&self.report);
             report.entries += 1;
             report.kept += u64::from(applied.kept);
             report.bytes += if applied.kept { 0 } else { bytes };
@@ -80,7 +81,7 @@ impl<'a> Tally<'a> {
 
     /// A path that was not restored, or not wholly.
     pub(super) fn failed(&self, path: &[u8], reason: &str) {
-        lock(&self.report).failed += 1;
+        guard(&self.report).failed += 1;
         self.monitor.event(Event::Progress { entries: 1, bytes: 0 });
         self.monitor.event(Event::PathFailed { snapshot: self.snapshot, path, reason });
     }
@@ -92,7 +93,7 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn into_report(self) -> RestoreReport {
-        self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
+        unwrap_mutex(self.report)
     }
 }
 
@@ -117,8 +118,4 @@ pub(super) fn describe(error: &ConnectorError) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The local copy of state files, one folder per repository id.
+//! The local copy of state files and of what was merged of them, one folder per repository id.
 //!
 //! Files are kept exactly as the store holds them and verified on every read, so the cache is
 //! disposable and never the reason that something is believed to exist: only states in the
@@ -9,7 +9,19 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
+use kloset_codec::hash::MacKey;
 use kloset_format::StateId;
+
+use super::merge::Merged;
+use super::saved;
+
+/// What was merged is saved again when so many states have come since,
+const UNSAVED_STATES_MAX: usize = 64;
+/// or so many places, or this part of all.
+const UNSAVED_PLACES_MAX: usize = 16 << 10;
+const UNSAVED_PART_MAX: usize = 8;
+/// Name of the file of what was merged: no state's name.
+const MERGED: &str = "merged";
 
 /// Local copies of one store's states.
 #[derive(Clone)]
@@ -36,9 +48,35 @@ impl StateCache {
 
     /// Keeps a state whose bytes were verified. Failures are harmless and ignored.
     pub(crate) fn put(&self, state: StateId, bytes: &[u8]) {
-        let temporary = self.folder.join(format!("tmp.{}.{}", std::process::id(), state.short()));
+        self.write(&state.to_string(), bytes);
+    }
+
+    /// The bytes of what was merged, unverified.
+    pub(crate) fn merged(&self) -> Option<Vec<u8>> {
+        fs::read(self.folder.join(MERGED)).ok()
+    }
+
+    /// Reads what was merged, if its seal holds.
+    pub(crate) fn verified(bytes: Vec<u8>, key: &MacKey) -> Option<Merged> {
+        saved::decode(bytes, key)
+    }
+
+    /// Saves what was merged, if enough has come since the last time. Failures are harmless.
+    pub(crate) fn save(&self, merged: &mut Merged, key: &MacKey) {
+        let (new, old) = (merged.new.len(), merged.old.len());
+        let is_worth_it =
+            merged.new_states >= UNSAVED_STATES_MAX || new >= UNSAVED_PLACES_MAX.max(old / UNSAVED_PART_MAX);
+        if is_worth_it {
+            merged.compact();
+            self.write(MERGED, &saved::encode(merged, key));
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let short = name.get(..8).unwrap_or(name);
+        let temporary = self.folder.join(format!("tmp.{}.{short}", std::process::id()));
         let written = fs::File::create(&temporary).and_then(|mut file| file.write_all(bytes));
-        if written.is_err() || fs::rename(&temporary, self.folder.join(state.to_string())).is_err() {
+        if written.is_err() || fs::rename(&temporary, self.folder.join(name)).is_err() {
             let _ = fs::remove_file(&temporary);
         }
     }

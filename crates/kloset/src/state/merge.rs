@@ -1,15 +1,18 @@
-//! Merges states into an [`Index`].
+//! Merges states: what all of them together say.
 //!
-//! States are applied parents first, ties broken by their own timestamp. Packfile names never
-//! recur, so deleting one is final whatever the order; colours may come and go, the last one wins.
+//! States are applied parents first, ties broken by their own timestamp. Packfile names never recur, so
+//! deleting one is final whatever the order, and so is deleting a location; marks may come and go, the
+//! last one wins. States are read one at a time: only what they say is kept.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
 
 use kloset_format::state::{StateEntry, StateReader};
-use kloset_format::{DecodeError, Mac, PackfileId, ResourceType, StateId, Version};
+use kloset_format::{DecodeError, PackfileId, ResourceType, StateId, Version};
 
-use super::{Held, Index, Place};
+use super::Place;
+use super::records::{Records, encode};
 use crate::{BlobId, OpenError};
 
 /// Entry type numbers that a delete entry can aim at.
@@ -25,204 +28,276 @@ pub(crate) struct LoadedState {
     pub(crate) plain: Vec<u8>,
 }
 
-/// What passes over all states collect before any location is looked at.
-#[derive(Default)]
-struct Marks {
-    packfiles: Vec<PackfileId>,
-    deleted_packfiles: HashSet<PackfileId>,
-    deleted_locations: HashSet<(BlobId, PackfileId)>,
-    /// When each was marked first.
-    coloured: HashMap<BlobId, i64>,
-    /// The state that each packfile entry names.
-    named_states: Vec<(PackfileId, StateId)>,
-    locations: usize,
-}
-
-/// How much of the states an index shows.
+/// A packfile that some state speaks of.
 #[derive(Clone, Copy)]
-pub(crate) enum View<'a> {
-    /// What counts: nothing that is marked for deletion.
-    Live,
-    /// Marked packfiles, too, for maintenance. Of several copies of a blob the one in a packfile that
-    /// is `listed` counts, and before all the one in a packfile that is not marked.
-    Everything {
-        /// Packfiles in the store.
-        listed: &'a HashSet<PackfileId>,
-    },
+pub(super) struct Mentioned {
+    pub(super) id: PackfileId,
+    /// Whether it has a packfile entry: without one its blobs do not count.
+    pub(super) complete: bool,
 }
 
-impl View<'_> {
-    /// How little the copies of blobs in a packfile count.
-    fn rank(self, packfile: PackfileId, is_coloured: bool) -> Rank {
-        match self {
-            Self::Everything { listed } if !listed.contains(&packfile) => Rank::Absent,
-            _ if is_coloured => Rank::Coloured,
-            _ => Rank::Live,
-        }
-    }
+/// What states say together, before anybody decides what of it counts.
+#[derive(Clone, Default)]
+pub(crate) struct Merged {
+    /// The states, oldest first.
+    pub(super) states: Vec<StateId>,
+    /// The latest time that any of them gives for itself.
+    pub(super) newest_ns: i64,
+    /// Places refer to these by position.
+    pub(super) packfiles: Vec<Mentioned>,
+    /// Places that were merged and saved before.
+    pub(super) old: Arc<Records>,
+    /// Places that came since; they are newer than all of `old`.
+    pub(super) new: Arc<Records>,
+    /// States that `new` is made of.
+    pub(super) new_states: usize,
+    pub(super) deleted_packfiles: HashSet<PackfileId>,
+    pub(super) deleted_locations: HashSet<(BlobId, PackfileId)>,
+    /// When each was marked first.
+    pub(super) coloured: HashMap<BlobId, i64>,
+    /// Named as parents, but not among the states.
+    pub(super) missing_parents: HashSet<StateId>,
+    /// Packfile entries that name states that are not there.
+    pub(super) strange: Vec<(PackfileId, StateId)>,
 }
 
-/// Copies of lower rank are preferred.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Live,
-    Coloured,
-    Absent,
+/// What a state says, places apart.
+enum Mark {
+    Coloured(BlobId, i64),
+    Packfile(PackfileId, StateId),
+    NoLocation(BlobId, PackfileId),
+    NotColoured(BlobId),
+    NoPackfile(PackfileId),
 }
 
-/// Builds the index of a store from all of its states.
-pub(crate) fn build(states: Vec<LoadedState>, view: View<'_>) -> Result<Index, OpenError> {
-    let order = application_order(&states)?;
-    let mut marks = Marks::default();
-    for &at in &order {
-        collect_marks(&states[at], &mut marks)?;
+/// A state that is being merged.
+struct Pending {
+    id: StateId,
+    parent: StateId,
+    timestamp_ns: i64,
+    marks: Vec<Mark>,
+}
+
+/// A place that a pending state tells of.
+struct Added {
+    blob: BlobId,
+    /// Position of the state among the pending ones; in their order later.
+    state: u32,
+    place: Place,
+}
+
+/// Adds states to what was merged before.
+pub(crate) struct Merger {
+    base: Merged,
+    /// Positions of the packfiles.
+    numbers: HashMap<PackfileId, u32>,
+    pending: Vec<Pending>,
+    added: Vec<Added>,
+}
+
+impl Merger {
+    pub(crate) fn new(base: Merged) -> Self {
+        let numbers = (0u32..).zip(&base.packfiles).map(|(at, one)| (one.id, at)).collect();
+        Self { base, numbers, pending: Vec::new(), added: Vec::new() }
     }
 
-    let mut index = Index { states: order.iter().map(|&at| states[at].id).collect(), ..Index::default() };
-    index.missing_parents = missing_parents(&states)?;
-    let mut positions: HashMap<PackfileId, u32> = HashMap::with_capacity(marks.packfiles.len());
-    let mut ranks = Vec::with_capacity(marks.packfiles.len());
-    for packfile in marks.packfiles {
-        let is_coloured = marks.coloured.contains_key(&BlobId::new(ResourceType::PACKFILE, Mac(packfile.0)));
-        if marks.deleted_packfiles.contains(&packfile)
-            || (is_coloured && matches!(view, View::Live))
-            || positions.contains_key(&packfile)
-        {
-            continue;
-        }
-        positions.insert(packfile, index.packfiles.len() as u32);
-        index.packfiles.push(packfile);
-        ranks.push(view.rank(packfile, is_coloured));
-    }
-    for (blob, when_ns) in marks.coloured {
-        match blob.resource {
-            ResourceType::SNAPSHOT => _ = index.removed_snapshots.insert(blob.mac),
-            ResourceType::PACKFILE => _ = index.coloured.insert(PackfileId(blob.mac.0), when_ns),
-            _ => {}
-        }
-    }
-    index.deleted_packfiles = marks.deleted_packfiles;
-    let known: HashSet<StateId> = index.states.iter().copied().collect();
-    for (packfile, state) in marks.named_states {
-        if !known.contains(&state) && positions.contains_key(&packfile) {
-            index.missing_states.entry(state).or_default().push(packfile);
-        }
-    }
-    index.held = vec![Held::default(); index.packfiles.len()];
-
-    index.places.reserve(marks.locations);
-    for &at in &order {
-        let state = &states[at];
-        for entry in reader(state)? {
-            let StateEntry::Location { resource, mac, packfile, offset, length, .. } =
-                entry.map_err(|error| damaged(state.id, error))?
-            else {
+    /// Reads one state.
+    pub(crate) fn add(&mut self, state: &LoadedState) -> Result<(), OpenError> {
+        let damaged =
+            |error: DecodeError| OpenError::DamagedState { state: state.id, reason: error.to_string() };
+        let mut reader = StateReader::new(&state.plain, state.version).map_err(damaged)?;
+        let position = self.pending.len() as u32;
+        let mut marks = Vec::new();
+        let mut last = (PackfileId::ZERO, None);
+        for entry in reader.by_ref() {
+            let entry = entry.map_err(damaged)?;
+            let StateEntry::Location { resource, mac, packfile, offset, length, .. } = entry else {
+                marks.extend(mark(state.id, entry)?);
                 continue;
             };
-            let Some(&position) = positions.get(&packfile) else { continue };
-            let blob = BlobId::new(resource, mac);
-            if resource == ResourceType::RANDOM
-                || (!marks.deleted_locations.is_empty()
-                    && marks.deleted_locations.contains(&(blob, packfile)))
-            {
+            if resource == ResourceType::RANDOM {
                 continue;
             }
-            let held = &mut index.held[position as usize];
-            held.blobs += 1;
-            held.bytes = held.bytes.saturating_add(u64::from(length));
-            // A blob is stored again only where its packfile was missing or its place not known: the
-            // newest copy is the one to rely on. In one packfile the first place holds.
-            let place = Place { offset, packfile: position, length };
-            let best = index.places.entry(blob).or_insert(place);
-            if best.packfile != position && ranks[position as usize] <= ranks[best.packfile as usize] {
-                *best = place;
+            // Places come by packfile.
+            let number = match last {
+                (id, Some(number)) if id == packfile => number,
+                _ => self.number(packfile),
+            };
+            last = (packfile, Some(number));
+            let place = Place { offset, packfile: number, length };
+            self.added.push(Added { blob: BlobId::new(resource, mac), state: position, place });
+        }
+        let parent = reader.parent();
+        let timestamp_ns = reader.metadata().map_or(0, |metadata| metadata.timestamp_ns);
+        self.pending.push(Pending { id: state.id, parent, timestamp_ns, marks });
+        Ok(())
+    }
+
+    /// Whether all states that were read come after those that were merged before.
+    pub(crate) fn continues(&self) -> bool {
+        let base = &self.base;
+        base.states.is_empty()
+            || self.pending.iter().all(|state| {
+                state.timestamp_ns > base.newest_ns
+                    && !base.missing_parents.contains(&state.id)
+                    && !base.strange.iter().any(|(_, missing)| *missing == state.id)
+            })
+    }
+
+    /// Applies the states in their order.
+    pub(crate) fn finish(mut self) -> Result<Merged, OpenError> {
+        if self.pending.is_empty() {
+            return Ok(self.base);
+        }
+        let order = application_order(&self.pending)?;
+        let mut ranks = vec![0u32; self.pending.len()];
+        for (rank, &at) in (0u32..).zip(&order) {
+            if let Some(slot) = ranks.get_mut(at) {
+                *slot = rank;
+            }
+            let Some(state) = self.pending.get_mut(at) else { continue };
+            self.base.states.push(state.id);
+            self.base.newest_ns = self.base.newest_ns.max(state.timestamp_ns);
+            for mark in std::mem::take(&mut state.marks) {
+                self.apply(mark);
+            }
+        }
+        self.base.new_states += order.len();
+        let known: HashSet<StateId> = self.base.states.iter().copied().collect();
+        self.base.strange.retain(|(_, state)| !known.contains(state));
+        let parents = self.pending.iter().map(|state| state.parent);
+        self.base.missing_parents.extend(parents.filter(|parent| !parent.is_zero()));
+        self.base.missing_parents.retain(|parent| !known.contains(parent));
+        self.take_places(&ranks)?;
+        Ok(self.base)
+    }
+
+    fn apply(&mut self, mark: Mark) {
+        match mark {
+            Mark::Coloured(blob, when_ns) => _ = self.base.coloured.entry(blob).or_insert(when_ns),
+            Mark::NotColoured(blob) => _ = self.base.coloured.remove(&blob),
+            Mark::NoLocation(blob, packfile) => _ = self.base.deleted_locations.insert((blob, packfile)),
+            Mark::NoPackfile(packfile) => _ = self.base.deleted_packfiles.insert(packfile),
+            Mark::Packfile(packfile, state) => {
+                let number = self.number(packfile);
+                if let Some(packfile) = self.base.packfiles.get_mut(number as usize) {
+                    packfile.complete = true;
+                }
+                self.base.strange.push((packfile, state));
             }
         }
     }
-    index.places.shrink_to_fit();
-    Ok(index)
+
+    fn number(&mut self, packfile: PackfileId) -> u32 {
+        let next = self.base.packfiles.len() as u32;
+        let number = *self.numbers.entry(packfile).or_insert(next);
+        if number == next {
+            self.base.packfiles.push(Mentioned { id: packfile, complete: false });
+        }
+        number
+    }
+
+    /// Sorts the places in, the newest copies first. In one packfile the first place holds.
+    fn take_places(&mut self, ranks: &[u32]) -> Result<(), OpenError> {
+        let mut added = std::mem::take(&mut self.added);
+        for one in &mut added {
+            one.state = ranks.get(one.state as usize).copied().unwrap_or(0);
+        }
+        added.sort_unstable_by(|a, b| {
+            let by_key = a.blob.mac.cmp(&b.blob.mac).then_with(|| a.blob.resource.cmp(&b.blob.resource));
+            by_key.then_with(|| (b.state, b.place.offset).cmp(&(a.state, a.place.offset)))
+        });
+        let mut bytes = Vec::new();
+        for copies in added.chunk_by(|a, b| a.blob == b.blob) {
+            for (at, one) in copies.iter().enumerate() {
+                let same = |place: Place| place.packfile == one.place.packfile;
+                let again = copies.get(at + 1..).unwrap_or_default().iter().any(|older| same(older.place))
+                    || self.base.new.copies(one.blob).any(same)
+                    || self.base.old.copies(one.blob).any(same);
+                if !again {
+                    encode(one.blob, one.place, &mut bytes);
+                }
+            }
+        }
+        drop(added);
+        let too_many = || OpenError::DamagedState {
+            state: self.base.states.last().copied().unwrap_or(StateId::ZERO),
+            reason: "the states tell of more blobs than can be held".to_owned(),
+        };
+        let added = Records::new(bytes).ok_or_else(too_many)?;
+        let new = Records::merged(&added, &self.base.new, &|_, _| true).ok_or_else(too_many)?;
+        self.base.new = Arc::new(new);
+        Ok(())
+    }
 }
 
-fn missing_parents(states: &[LoadedState]) -> Result<HashSet<StateId>, OpenError> {
-    let known: HashSet<StateId> = states.iter().map(|state| state.id).collect();
-    let mut missing = HashSet::new();
-    for state in states {
-        let parent = reader(state)?.parent();
-        if !parent.is_zero() && !known.contains(&parent) {
-            missing.insert(parent);
+impl Merged {
+    /// States that it is made of.
+    pub(crate) fn states(&self) -> &[StateId] {
+        &self.states
+    }
+
+    /// Makes one array of all places, without those that are deleted for good.
+    pub(super) fn compact(&mut self) {
+        let lost: Vec<bool> =
+            self.packfiles.iter().map(|packfile| self.deleted_packfiles.contains(&packfile.id)).collect();
+        let keep = |blob: BlobId, place: Place| {
+            let at = place.packfile as usize;
+            !lost.get(at).copied().unwrap_or(true)
+                && (self.deleted_locations.is_empty()
+                    || self
+                        .packfiles
+                        .get(at)
+                        .is_some_and(|one| !self.deleted_locations.contains(&(blob, one.id))))
+        };
+        if let Some(all) = Records::merged(&self.new, &self.old, &keep) {
+            self.old = Arc::new(all);
+            self.new = Arc::default();
+            self.new_states = 0;
         }
     }
-    Ok(missing)
 }
 
-fn collect_marks(state: &LoadedState, marks: &mut Marks) -> Result<(), OpenError> {
-    for entry in reader(state)? {
-        match entry.map_err(|error| damaged(state.id, error))? {
-            StateEntry::Location { .. } => marks.locations += 1,
-            StateEntry::Coloured { resource, mac, when_ns } => {
-                marks.coloured.entry(BlobId::new(resource, mac)).or_insert(when_ns);
-            }
-            StateEntry::Packfile { packfile, state, .. } => {
-                marks.packfiles.push(packfile);
-                marks.named_states.push((packfile, state));
-            }
-            StateEntry::Configuration { .. } => {}
-            StateEntry::Delete { entry_type, resource, mac, packfile } => match entry_type {
-                AIMS_AT_LOCATION => {
-                    marks.deleted_locations.insert((BlobId::new(resource, mac), packfile));
-                }
-                AIMS_AT_COLOURED => {
-                    marks.coloured.remove(&BlobId::new(resource, mac));
-                }
-                AIMS_AT_PACKFILE => {
-                    marks.deleted_packfiles.insert(packfile);
-                }
-                other => {
-                    return Err(OpenError::DamagedState {
-                        state: state.id,
-                        reason: format!("delete entry aims at entry type {other}"),
-                    });
-                }
-            },
+/// What an entry that is no location says.
+fn mark(state: StateId, entry: StateEntry) -> Result<Option<Mark>, OpenError> {
+    Ok(Some(match entry {
+        StateEntry::Coloured { resource, mac, when_ns } => {
+            Mark::Coloured(BlobId::new(resource, mac), when_ns)
         }
-    }
-    Ok(())
+        StateEntry::Packfile { packfile, state, .. } => Mark::Packfile(packfile, state),
+        StateEntry::Delete { entry_type, resource, mac, packfile } => match entry_type {
+            AIMS_AT_LOCATION => Mark::NoLocation(BlobId::new(resource, mac), packfile),
+            AIMS_AT_COLOURED => Mark::NotColoured(BlobId::new(resource, mac)),
+            AIMS_AT_PACKFILE => Mark::NoPackfile(packfile),
+            other => {
+                let reason = format!("delete entry aims at entry type {other}");
+                return Err(OpenError::DamagedState { state, reason });
+            }
+        },
+        StateEntry::Location { .. } | StateEntry::Configuration { .. } => return Ok(None),
+    }))
 }
 
 /// Positions of the states, parents before children, older before newer otherwise.
-fn application_order(states: &[LoadedState]) -> Result<Vec<usize>, OpenError> {
+fn application_order(states: &[Pending]) -> Result<Vec<usize>, OpenError> {
     let known: HashMap<StateId, usize> =
         states.iter().enumerate().map(|(at, state)| (state.id, at)).collect();
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); states.len()];
-    let mut times = Vec::with_capacity(states.len());
+    let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut ready = BinaryHeap::new();
+    let turn = |at: usize| states.get(at).map(|state| Reverse((state.timestamp_ns, state.id, at)));
     for (at, state) in states.iter().enumerate() {
-        let metadata = StateReader::metadata_of(&state.plain).map_err(|error| damaged(state.id, error))?;
-        times.push(metadata.timestamp_ns);
-        match known.get(&reader(state)?.parent()) {
-            Some(&parent) if parent != at => children[parent].push(at),
-            _ => ready.push(Reverse((metadata.timestamp_ns, state.id, at))),
+        match known.get(&state.parent) {
+            Some(&parent) if parent != at => children.entry(parent).or_default().push(at),
+            _ => ready.extend(turn(at)),
         }
     }
     let mut order = Vec::with_capacity(states.len());
     while let Some(Reverse((_, _, at))) = ready.pop() {
         order.push(at);
-        for &child in &children[at] {
-            ready.push(Reverse((times[child], states[child].id, child)));
-        }
+        ready.extend(children.remove(&at).into_iter().flatten().filter_map(turn));
     }
-    if order.len() != states.len() {
-        let stuck =
-            (0..states.len()).find(|at| !order.contains(at)).map_or(StateId::ZERO, |at| states[at].id);
-        return Err(OpenError::DamagedState { state: stuck, reason: "its parents form a loop".to_owned() });
+    match children.keys().filter_map(|&at| states.get(at)).map(|state| state.id).min() {
+        None => Ok(order),
+        Some(state) => Err(OpenError::DamagedState { state, reason: "its parents form a loop".to_owned() }),
     }
-    Ok(order)
-}
-
-fn reader(state: &LoadedState) -> Result<StateReader<'_>, OpenError> {
-    StateReader::new(&state.plain, state.version).map_err(|error| damaged(state.id, error))
-}
-
-fn damaged(state: StateId, error: DecodeError) -> OpenError {
-    OpenError::DamagedState { state, reason: error.to_string() }
 }

@@ -2,38 +2,77 @@
 //!
 //! An [`Index`] is immutable once built; what the running command adds is kept by the writer.
 //! A location counts only if its packfile has a packfile entry and is neither marked for
-//! deletion nor deleted.
+//! deletion nor deleted. Places are sorted arrays ([`records`]); what was merged is kept in the local
+//! cache ([`saved`]), so that only states that came since are read.
 
 pub(crate) mod local;
 mod merge;
+mod records;
+pub(crate) mod saved;
 
-pub(crate) use merge::{LoadedState, View, build};
+pub(crate) use merge::{LoadedState, Merged, Merger};
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId};
 
+use self::records::Records;
 use crate::{BlobId, BlobLocation};
+
+/// How much of the states an index shows.
+#[derive(Clone, Copy)]
+pub(crate) enum View<'a> {
+    /// What counts: nothing that is marked for deletion.
+    Live,
+    /// Marked packfiles, too, for maintenance. Of several copies of a blob the one in a packfile that
+    /// is `listed` counts, and before all the one in a packfile that is not marked.
+    Everything {
+        /// Packfiles in the store.
+        listed: &'a HashSet<PackfileId>,
+    },
+}
+
+impl View<'_> {
+    /// How little the copies of blobs in a packfile count; `None` if they do not at all.
+    fn rank(self, packfile: PackfileId, is_coloured: bool) -> Option<Rank> {
+        match self {
+            Self::Live if is_coloured => None,
+            Self::Everything { listed } if !listed.contains(&packfile) => Some(Rank::Absent),
+            _ if is_coloured => Some(Rank::Coloured),
+            _ => Some(Rank::Live),
+        }
+    }
+}
+
+/// Copies of lower rank are preferred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Live,
+    Coloured,
+    Absent,
+}
+
+/// How a mentioned packfile is shown.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Position in [`Index::packfiles`].
+    position: u32,
+    rank: Rank,
+}
 
 /// The index of a store.
 #[derive(Default)]
 pub(crate) struct Index {
-    /// States it was built from, oldest first.
-    states: Vec<StateId>,
-    /// Live packfiles; places refer to them by position.
+    merged: Merged,
+    /// Packfiles that count; places refer to them by position.
     packfiles: Vec<PackfileId>,
-    places: HashMap<BlobId, Place, BuildHasherDefault<MacHasher>>,
-    removed_snapshots: HashSet<Mac>,
-    /// Named as parents, but not among the states.
-    missing_parents: HashSet<StateId>,
+    /// By position among all packfiles that are mentioned.
+    shown: Vec<Option<Shown>>,
     /// Named by packfile entries, but not among the states; with those packfiles.
     missing_states: HashMap<StateId, Vec<PackfileId>>,
     /// Packfiles marked for deletion, with the time of the mark; some are in no state.
     coloured: HashMap<PackfileId, i64>,
-    deleted_packfiles: HashSet<PackfileId>,
-    /// What each of the packfiles holds.
-    held: Vec<Held>,
 }
 
 /// Blobs of one packfile that states tell of, padding left out.
@@ -44,8 +83,8 @@ pub(crate) struct Held {
     pub(crate) bytes: u64,
 }
 
-/// A blob's place, with the packfile as a position in [`Index::packfiles`]: 16 bytes instead of 44.
-#[derive(Clone, Copy)]
+/// A blob's place, with the packfile as a position: 16 bytes instead of 44.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) packfile: u32,
@@ -53,20 +92,57 @@ pub(crate) struct Place {
 }
 
 impl Index {
+    /// Shows what states say.
+    pub(crate) fn new(merged: Merged, view: View<'_>) -> Self {
+        let marked = merged.coloured.iter().filter(|(blob, _)| blob.resource == ResourceType::PACKFILE);
+        let coloured: HashMap<PackfileId, i64> =
+            marked.map(|(blob, &when_ns)| (PackfileId(blob.mac.0), when_ns)).collect();
+        let mut packfiles = Vec::new();
+        let mut shown = Vec::with_capacity(merged.packfiles.len());
+        for packfile in &merged.packfiles {
+            let counts = packfile.complete && !merged.deleted_packfiles.contains(&packfile.id);
+            let rank = view.rank(packfile.id, coloured.contains_key(&packfile.id)).filter(|_| counts);
+            shown.push(rank.map(|rank| Shown { position: packfiles.len() as u32, rank }));
+            packfiles.extend(rank.map(|_| packfile.id));
+        }
+        let mut missing_states: HashMap<StateId, Vec<PackfileId>> = HashMap::new();
+        if !merged.strange.is_empty() {
+            let known: HashSet<&PackfileId> = packfiles.iter().collect();
+            for (packfile, state) in merged.strange.iter().filter(|(packfile, _)| known.contains(packfile)) {
+                missing_states.entry(*state).or_default().push(*packfile);
+            }
+        }
+        Self { merged, packfiles, shown, missing_states, coloured }
+    }
+
+    /// What the states say, to go on from.
+    pub(crate) fn merged(&self) -> &Merged {
+        &self.merged
+    }
+
     /// Snapshots whose header is reachable and that were not removed.
     pub(crate) fn snapshots(&self) -> Vec<SnapshotId> {
-        self.places
-            .keys()
-            .filter(|blob| {
-                blob.resource == ResourceType::SNAPSHOT && !self.removed_snapshots.contains(&blob.mac)
-            })
-            .map(|blob| SnapshotId(blob.mac.0))
-            .collect()
+        let mut found: Vec<SnapshotId> = self
+            .layers()
+            .into_iter()
+            .flat_map(Records::iter)
+            .filter(|(blob, _)| blob.resource == ResourceType::SNAPSHOT)
+            .map(|(blob, _)| SnapshotId(blob.mac.0))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|id| self.has_snapshot(*id));
+        found
+    }
+
+    /// Whether a snapshot is listed.
+    pub(crate) fn has_snapshot(&self, snapshot: SnapshotId) -> bool {
+        self.place(header(snapshot)).is_some() && !self.was_removed(snapshot)
     }
 
     /// Whether a snapshot was removed.
     pub(crate) fn was_removed(&self, snapshot: SnapshotId) -> bool {
-        self.removed_snapshots.contains(&Mac(snapshot.0))
+        self.merged.coloured.contains_key(&header(snapshot))
     }
 
     /// Where a blob lies.
@@ -77,8 +153,35 @@ impl Index {
     }
 
     /// As [`Index::find`], with the packfile as a position.
+    ///
+    /// A blob is stored again only where its packfile was missing or its place not known: the newest
+    /// copy is the one to rely on.
     pub(crate) fn place(&self, blob: BlobId) -> Option<Place> {
-        self.places.get(&blob).copied()
+        let mut best: Option<(Rank, Place)> = None;
+        for copy in self.layers().into_iter().flat_map(|records| records.copies(blob)) {
+            if let Some((rank, place)) = self.show(blob, copy)
+                && best.is_none_or(|(least, _)| rank < least)
+            {
+                best = Some((rank, place));
+            }
+        }
+        best.map(|(_, place)| place)
+    }
+
+    /// Newer places first.
+    fn layers(&self) -> [&Records; 2] {
+        [&self.merged.new, &self.merged.old]
+    }
+
+    /// A copy with its packfile as a position, if it counts.
+    fn show(&self, blob: BlobId, copy: Place) -> Option<(Rank, Place)> {
+        let at = copy.packfile as usize;
+        let shown = (*self.shown.get(at)?)?;
+        let deleted = &self.merged.deleted_locations;
+        if !deleted.is_empty() && deleted.contains(&(blob, self.merged.packfiles.get(at)?.id)) {
+            return None;
+        }
+        Some((shown.rank, Place { packfile: shown.position, ..copy }))
     }
 
     /// Live packfiles.
@@ -93,12 +196,17 @@ impl Index {
 
     /// Names of the states the index was built from, oldest first.
     pub(crate) fn states(&self) -> &[StateId] {
-        &self.states
+        &self.merged.states
+    }
+
+    /// The latest time that any of the states gives for itself.
+    pub(crate) fn newest_ns(&self) -> i64 {
+        self.merged.newest_ns
     }
 
     /// States that others name as their parents and that are not there.
     pub(crate) fn missing_parents(&self) -> &HashSet<StateId> {
-        &self.missing_parents
+        &self.merged.missing_parents
     }
 
     /// States that packfile entries name and that are not there, with those packfiles.
@@ -113,23 +221,45 @@ impl Index {
 
     /// Packfiles that were taken back for good.
     pub(crate) fn deleted_packfiles(&self) -> &HashSet<PackfileId> {
-        &self.deleted_packfiles
+        &self.merged.deleted_packfiles
     }
 
-    /// What each packfile of [`Index::packfile_list`] holds.
-    pub(crate) fn held(&self) -> &[Held] {
-        &self.held
+    /// What each packfile of [`Index::packfile_list`] holds; copies count.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        let mut held = vec![Held::default(); self.packfiles.len()];
+        for (blob, copy) in self.layers().into_iter().flat_map(Records::iter) {
+            if let Some((_, place)) = self.show(blob, copy)
+                && let Some(held) = held.get_mut(place.packfile as usize)
+            {
+                held.blobs += 1;
+                held.bytes = held.bytes.saturating_add(u64::from(place.length));
+            }
+        }
+        held
     }
 
     /// Every blob with its place.
     pub(crate) fn places(&self) -> impl Iterator<Item = (BlobId, Place)> + '_ {
-        self.places.iter().map(|(blob, place)| (*blob, *place))
+        let [new, old] = self.layers();
+        let new_ones = distinct(new);
+        let others = distinct(old).filter(move |blob| new.copies(*blob).next().is_none());
+        new_ones.chain(others).filter_map(|blob| Some((blob, self.place(blob)?)))
     }
 
     /// The state that a new one names as its parent: the newest applied one.
     pub(crate) fn newest_state(&self) -> StateId {
-        self.states.last().copied().unwrap_or(StateId::ZERO)
+        self.merged.states.last().copied().unwrap_or(StateId::ZERO)
     }
+}
+
+fn header(snapshot: SnapshotId) -> BlobId {
+    BlobId::new(ResourceType::SNAPSHOT, Mac(snapshot.0))
+}
+
+/// Each blob of some records once.
+fn distinct(records: &Records) -> impl Iterator<Item = BlobId> + '_ {
+    let mut last = None;
+    records.iter().map(|(blob, _)| blob).filter(move |blob| last.replace(*blob) != Some(*blob))
 }
 
 /// Hashes a blob id by the first bytes of its MAC, which is uniform already.

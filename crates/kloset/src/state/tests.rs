@@ -1,13 +1,24 @@
 //! Merge rules, on states made by hand.
 
+use kloset_codec::hash::{HashAlgorithm, MacKey};
 use kloset_format::state::StateWriter;
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, Version};
 
-use super::{Index, LoadedState, View};
+use super::{Index, LoadedState, Merged, Merger, View};
 use crate::BlobId;
 
+fn merge(base: Merged, states: &[LoadedState]) -> Result<Merger, crate::OpenError> {
+    let mut merger = Merger::new(base);
+    states.iter().try_for_each(|state| merger.add(state))?;
+    Ok(merger)
+}
+
+fn build_as(states: Vec<LoadedState>, view: View<'_>) -> Result<Index, crate::OpenError> {
+    Ok(Index::new(merge(Merged::default(), &states)?.finish()?, view))
+}
+
 fn build(states: Vec<LoadedState>) -> Result<Index, crate::OpenError> {
-    super::build(states, View::Live)
+    build_as(states, View::Live)
 }
 
 fn mac(byte: u8) -> Mac {
@@ -87,7 +98,7 @@ fn the_whole_view_shows_marked_packfiles_and_prefers_copies_that_are_there() {
     let states = || vec![with_snapshot(1, 0, 1, 9, 8), with_snapshot(2, 1, 2, 9, 7), colour()];
     let found = |listed: &[u8]| {
         let listed = listed.iter().map(|&byte| pack(byte)).collect();
-        let index = super::build(states(), View::Everything { listed: &listed }).unwrap();
+        let index = build_as(states(), View::Everything { listed: &listed }).unwrap();
         assert_eq!(index.packfile_list().len(), 2);
         assert_eq!(index.coloured().get(&pack(7)), Some(&5));
         assert!(index.held().iter().all(|held| (held.blobs, held.bytes) == (1, 9)));
@@ -108,4 +119,93 @@ fn states_that_packfiles_name_and_that_are_gone_are_known() {
 #[test]
 fn loop_of_parents_is_damage() {
     assert!(build(vec![with_snapshot(1, 2, 1, 9, 8), with_snapshot(2, 1, 2, 7, 6)]).is_err());
+}
+
+/// A history in which everything happens: copies, marks, deletions, a missing parent.
+fn history() -> Vec<LoadedState> {
+    let mut states = vec![
+        with_snapshot(1, 0, 10, 9, 8),
+        with_snapshot(2, 1, 20, 7, 6),
+        state(3, 2, 30, |writer| writer.coloured(ResourceType::PACKFILE, &mac(8), 5)),
+        with_snapshot(4, 3, 40, 9, 5),
+        state(5, 4, 50, |writer| {
+            writer.delete(4, ResourceType(0), &mac(0), &pack(8));
+            writer.delete(3, ResourceType::PACKFILE, &mac(8), &pack(0));
+        }),
+        state(6, 99, 60, |writer| writer.packfile(&pack(3), &StateId([98; 32]), 1)),
+        state(7, 6, 70, |writer| writer.coloured(ResourceType::SNAPSHOT, &mac(7), 5)),
+        state(8, 7, 80, |writer| {
+            writer.delete(2, ResourceType::SNAPSHOT, &mac(9), &pack(5));
+            writer.location(ResourceType::SNAPSHOT, Version::V1_0_0, &mac(9), &pack(6), 1, 2);
+        }),
+    ];
+    for at in 0..20u8 {
+        states.push(with_snapshot(100 + at, 8, 90 + i64::from(at), 100 + at, 150 + at / 3));
+    }
+    states
+}
+
+fn all_of(index: &Index) -> String {
+    let mut snapshots: Vec<_> = index
+        .snapshots()
+        .iter()
+        .map(|id| (*id, index.find(BlobId::new(ResourceType::SNAPSHOT, Mac(id.0)))))
+        .collect();
+    snapshots.sort();
+    let mut packfiles = index.packfiles();
+    packfiles.sort();
+    let mut held: Vec<_> =
+        index.packfile_list().iter().zip(index.held()).map(|(id, held)| (*id, held.blobs)).collect();
+    held.sort();
+    let missing = (index.missing_parents(), index.missing_states());
+    format!("{snapshots:?} {packfiles:?} {held:?} {missing:?} {:?} {:?}", index.states(), index.coloured())
+}
+
+#[test]
+fn what_is_merged_in_steps_or_saved_between_them_says_the_same() {
+    let key = MacKey::new(HashAlgorithm::Blake3, [7; 32]);
+    let whole = all_of(&build(history()).unwrap());
+    for cut in 0..history().len() {
+        let (mut first, mut rest) = (history(), history());
+        let rest = rest.split_off(cut);
+        first.truncate(cut);
+        let base = merge(Merged::default(), &first).unwrap().finish().unwrap();
+        let mut compact = base.clone();
+        compact.compact();
+        let saved = super::saved::encode(&compact, &key);
+        assert_eq!(super::saved::states_of(&saved).unwrap(), base.states());
+        let restored = super::saved::decode(saved, &key).unwrap();
+        for base in [base, compact, restored] {
+            let merger = merge(base, &rest).unwrap();
+            assert!(merger.continues());
+            let merged = merger.finish().unwrap();
+            assert_eq!(all_of(&Index::new(merged, View::Live)), whole, "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_state_that_belongs_between_merged_ones_cannot_be_added_to_them() {
+    let base = || merge(Merged::default(), &history()[..6]).unwrap().finish().unwrap();
+    let late = with_snapshot(50, 1, 15, 50, 51);
+    assert!(!merge(base(), &[late]).unwrap().continues());
+    let lost_parent = with_snapshot(99, 1, 1000, 50, 51);
+    assert!(!merge(base(), &[lost_parent]).unwrap().continues());
+}
+
+#[test]
+fn a_saved_file_that_was_changed_is_not_believed() {
+    let key = MacKey::new(HashAlgorithm::Blake3, [7; 32]);
+    let mut merged = merge(Merged::default(), &history()).unwrap().finish().unwrap();
+    merged.compact();
+    let saved = super::saved::encode(&merged, &key);
+    for at in 0..saved.len() {
+        let mut changed = saved.clone();
+        changed[at] ^= 1;
+        assert!(super::saved::decode(changed, &key).is_none());
+        assert!(super::saved::decode(saved[..at].to_vec(), &key).is_none());
+        let _ = super::saved::states_of(&saved[..at]);
+    }
+    let other = MacKey::new(HashAlgorithm::Blake3, [8; 32]);
+    assert!(super::saved::decode(saved, &other).is_none());
 }

@@ -7,9 +7,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Read;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kloset_connector::{ConnectorError, ErrorKind};
 use kloset_format::object::{ChunkRecord, Object};
@@ -17,6 +17,7 @@ use kloset_format::{Mac, PackfileId, ResourceType};
 
 use super::Fault;
 use crate::backup::content::{ContentError, ContentType, ContentWriter};
+use crate::guard::{guard, unwrap_mutex};
 use crate::repository::DecodeOn;
 use crate::vfs::{OBJECTS_PER_BATCH, read_chunks};
 use crate::write::{Packer, Stream, Transaction};
@@ -46,15 +47,15 @@ impl Translations {
     /// What an object has become.
     pub(super) fn of(&self, object: Mac) -> Option<Translated> {
         let key = half(object);
-        let object = *lock(&self.objects).get(&key)?;
-        Some(Translated { object, cut_anew: lock(&self.cut_anew).get(&key).copied() })
+        let object = *guard(&self.objects).get(&key)?;
+        Some(Translated { object, cut_anew: guard(&self.cut_anew).get(&key).copied() })
     }
 
     fn add(&self, from: Mac, to: Mac, cut_anew: Option<(u64, f64)>) {
         if let Some(changed) = cut_anew {
-            lock(&self.cut_anew).insert(half(from), changed);
+            guard(&self.cut_anew).insert(half(from), changed);
         }
-        lock(&self.objects).insert(half(from), to);
+        guard(&self.objects).insert(half(from), to);
     }
 }
 
@@ -201,17 +202,17 @@ impl<'a> Contents<'a> {
                 // One thread hashes the whole, the others take the chunks.
                 in_parallel(self.target.runtime().threads, chunks.len() + 1, &|at| {
                     let Some(at) = at.checked_sub(1) else {
-                        chunks.iter().for_each(|chunk| lock(&whole).update(chunk));
+                        chunks.iter().for_each(|chunk| guard(&whole).update(chunk));
                         return Ok(());
                     };
                     let (Some(chunk), Some(slot)) = (chunks.get(at), stored.get(at)) else { return Ok(()) };
                     let mut packer = self.transaction.packer();
-                    *lock(slot) = self.store_chunk(&mut packer, chunk, stream).map_err(Fault::Target)?;
+                    *guard(slot) = self.store_chunk(&mut packer, chunk, stream).map_err(Fault::Target)?;
                     Ok(())
                 })?;
                 names.extend(stored.into_iter().map(|slot| slot.into_inner().unwrap_or(Mac::ZERO)));
             }
-            let content_mac = whole.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+            let content_mac = unwrap_mutex(whole).finish();
             let mut packer = self.transaction.packer();
             self.store_object(&mut packer, plan, content_mac, &names).map_err(Fault::Target)
         })
@@ -295,7 +296,7 @@ pub(super) fn in_parallel(
                         return;
                     }
                     if let Err(fault) = work(at) {
-                        lock(&failure).get_or_insert(fault);
+                        guard(&failure).get_or_insert(fault);
                         // The other threads find nothing left to do.
                         next.store(count, Ordering::Relaxed);
                     }
@@ -303,7 +304,7 @@ pub(super) fn in_parallel(
             });
         }
     });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    unwrap_mutex(failure).map_or(Ok(()), Err)
 }
 
 /// Cuts a list of objects into runs of about [`BATCH_BYTES`].
@@ -373,8 +374,4 @@ impl Read for PieceReader {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,6 +11,7 @@
 mod contents;
 mod snapshot;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,6 @@ use kloset_connector::ErrorKind;
 use kloset_format::{Mac, ResourceType, SnapshotId};
 
 use self::contents::Translations;
-use crate::backup::random_snapshot;
 use crate::write::Transaction;
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 
@@ -125,13 +125,15 @@ pub fn sync(
     if source.id() == target.id() {
         return Err(Error::SameStore);
     }
-    let mut report = SyncReport::default();
-    let wanted = lacking(target, snapshots, removed, &mut report, tell);
-    if wanted.is_empty() {
-        return Ok(report);
+    let lacking = Lacking::of(target, snapshots, removed);
+    if lacking.wanted.is_empty() {
+        return Ok(lacking.report(tell));
     }
     monitor.event(Event::Phase("sync"));
-    let transaction = Transaction::begin(target, random_snapshot())?;
+    let transaction = Transaction::begin(target, SnapshotId(target.runtime.random_name()))?;
+    let target = &Arc::clone(transaction.repository());
+    let lacking = Lacking::of(target, snapshots, removed);
+    let report = lacking.report(tell);
     let translations = Translations::default();
     let mut run = Run {
         source,
@@ -144,7 +146,7 @@ pub fn sync(
         published: Instant::now(),
         report,
     };
-    let outcome = run.copy_all(wanted, tell).and_then(|()| run.publish(tell));
+    let outcome = run.copy_all(lacking.wanted, tell).and_then(|()| run.publish(tell));
     match outcome {
         Ok(()) => {
             run.report.written_bytes = run.transaction.finish()?;
@@ -154,31 +156,36 @@ pub fn sync(
     }
 }
 
-/// The snapshots to copy.
-fn lacking(
-    target: &Repository,
-    snapshots: &[SnapshotId],
-    removed: Removed,
-    report: &mut SyncReport,
-    tell: &mut dyn FnMut(SyncStep<'_>),
-) -> Vec<SnapshotId> {
-    let mut present = target.snapshots();
-    present.sort_unstable();
-    let mut wanted = Vec::new();
-    for &id in snapshots {
-        if wanted.contains(&id) {
-            continue;
+/// What the target says to the snapshots that are asked for.
+#[derive(Default)]
+struct Lacking {
+    wanted: Vec<SnapshotId>,
+    present: u64,
+    stay_removed: Vec<SnapshotId>,
+}
+
+impl Lacking {
+    fn of(target: &Repository, snapshots: &[SnapshotId], removed: Removed) -> Self {
+        let mut lacking = Self::default();
+        let mut met = HashSet::new();
+        for &id in snapshots.iter().filter(|&&id| met.insert(id)) {
+            if target.index.has_snapshot(id) {
+                lacking.present += 1;
+            } else if removed == Removed::Skip && target.index.was_removed(id) {
+                lacking.stay_removed.push(id);
+            } else {
+                lacking.wanted.push(id);
+            }
         }
-        if present.binary_search(&id).is_ok() {
-            report.present += 1;
-        } else if removed == Removed::Skip && target.index.was_removed(id) {
-            report.stay_removed += 1;
-            tell(SyncStep::StaysRemoved(id));
-        } else {
-            wanted.push(id);
-        }
+        lacking
     }
-    wanted
+
+    /// Tells of what is not copied.
+    fn report(&self, tell: &mut dyn FnMut(SyncStep<'_>)) -> SyncReport {
+        self.stay_removed.iter().for_each(|&id| tell(SyncStep::StaysRemoved(id)));
+        let stay_removed = self.stay_removed.len() as u64;
+        SyncReport { present: self.present, stay_removed, ..SyncReport::default() }
+    }
 }
 
 /// A snapshot whose blobs are all stored, and whose header is not.

@@ -13,6 +13,7 @@ use kloset_format::Mac;
 use kloset_format::entry::Entry;
 
 use super::listing::{DirectoryIndex, FrameReader, Listing, ListingStream};
+use crate::guard::guard;
 use crate::{Error, Snapshot};
 
 /// Listings kept ahead of the scan.
@@ -118,7 +119,7 @@ impl Drop for ParentTree {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        guard(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

@@ -13,6 +13,9 @@ const TAIL_PADDING_BYTES: usize = 64 << 10;
 /// Spread of the padding in front and behind: sizes and offsets should not tell contents.
 const PADDING_SPREAD_BYTES: usize = 8 << 10;
 
+/// Padding of a packfile, on average.
+pub(crate) const PADDING_BYTES: u64 = (TAIL_PADDING_BYTES + PADDING_SPREAD_BYTES) as u64;
+
 /// A packfile being filled. Offsets count from the start of the payload.
 pub(crate) struct PackfileBuilder {
     /// Envelope header, then the encoded blobs.

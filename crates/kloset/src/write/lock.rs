@@ -14,8 +14,8 @@ use kloset_codec::codec::Scratch;
 use kloset_connector::{ConnectorError, ErrorKind, PutMode, StoreFile};
 use kloset_format::lock::LockRecord;
 use kloset_format::{LockId, ResourceType, Timestamp, Version, envelope};
-use rand::RngCore;
 
+use crate::guard::guard;
 use crate::runtime::Locking;
 use crate::{Error, Repository};
 
@@ -173,9 +173,7 @@ fn keep_fresh(repository: &Repository, held: &Held) {
 }
 
 fn refresh_under_new_name(repository: &Repository, held: &Held) -> Result<(), Error> {
-    let mut name = [0u8; 32];
-    Scratch::new().rng().fill_bytes(&mut name);
-    let name = LockId(name);
+    let name = LockId(repository.runtime.random_name());
     write_lock(repository, name, held.kind)?;
     let mut names = guard(&held.names);
     names.retain(|old| repository.storage.delete(StoreFile::Lock, &old.0).is_err());
@@ -191,7 +189,7 @@ fn write_lock(repository: &Repository, name: LockId, kind: LockKind) -> Result<(
         exclusive: kind == LockKind::Exclusive,
     };
     let mut body = envelope::header(ResourceType::LOCK, Version::V1_0_0).to_vec();
-    repository.codec.encode(&mut Scratch::new(), &record.encode(), &mut body);
+    repository.codec.encode(&mut repository.runtime.scratch(), &record.encode(), &mut body);
     let trailer = repository.key.mac(&body);
     body.extend_from_slice(trailer.as_bytes());
     repository
@@ -289,10 +287,6 @@ fn rfc3339(time: Timestamp) -> String {
     let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

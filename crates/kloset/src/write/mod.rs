@@ -12,7 +12,8 @@ mod packer;
 mod publish;
 mod transaction;
 
+pub(crate) use builder::PADDING_BYTES;
 pub(crate) use lock::{LockKind, StoreLock, read_lock};
 pub(crate) use packer::{Packer, Stream};
 pub(crate) use publish::{StateName, publish_state};
-pub(crate) use transaction::{Transaction, random_state};
+pub(crate) use transaction::{Transaction, seal_above_bytes};

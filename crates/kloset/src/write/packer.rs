@@ -33,8 +33,8 @@ pub(crate) struct Packer {
 impl Packer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
+            scratch: shared.repository.runtime.scratch(),
             shared,
-            scratch: Scratch::new(),
             content: PackfileBuilder::new(),
             metadata: PackfileBuilder::new(),
         }

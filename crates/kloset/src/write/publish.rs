@@ -1,7 +1,6 @@
 //! Writes a state file and makes sure that it can be read back.
 
 use bytes::Bytes;
-use kloset_codec::codec::Scratch;
 use kloset_connector::{ConnectorError, ErrorKind, PutMode, StoreFile};
 use kloset_format::{ResourceType, StateId, Version, envelope};
 
@@ -34,7 +33,7 @@ pub(crate) fn publish_state(
         StateName::FromContent => StateId(repository.key.mac(plain).0),
     };
     let mut body = envelope::header(ResourceType::STATE, Version::V1_1_0).to_vec();
-    repository.codec.encode(&mut Scratch::new(), plain, &mut body);
+    repository.codec.encode(&mut repository.runtime.scratch(), plain, &mut body);
     let trailer = repository.key.mac(&body);
     body.extend_from_slice(trailer.as_bytes());
     let body = Bytes::from(body);

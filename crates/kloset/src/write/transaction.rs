@@ -13,12 +13,12 @@ use kloset_connector::{ConnectorError, PutMode, StoreFile};
 use kloset_format::packfile::BlobRecord;
 use kloset_format::state::StateWriter;
 use kloset_format::{LockId, PackfileId, ResourceType, SnapshotId, StateId, Version};
-use rand::RngCore;
 
 use super::builder::PackfileBuilder;
 use super::lock::{LockKind, StoreLock};
 use super::packer::Packer;
 use super::publish::{StateName, publish_state};
+use crate::guard::guard;
 use crate::state::MacHasher;
 use crate::{BlobId, Error, Repository};
 
@@ -87,11 +87,20 @@ pub(crate) struct BorrowedPacker {
 }
 
 impl Transaction {
-    /// Takes the shared lock, lists the packfiles, and starts the uploaders.
+    /// Takes the shared lock, looks at the store as it is now, and starts the uploaders.
+    ///
+    /// What is stored relies on [`Transaction::repository`]: maintenance may have worked between the
+    /// opening of `repository` and the lock, and what it has marked is nothing to build on.
     pub(crate) fn begin(repository: &Arc<Repository>, snapshot: SnapshotId) -> Result<Self, Error> {
         repository.ensure_writable()?;
-        let lock = StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?;
-        Self::begin_under(repository, Arc::new(lock), None)
+        let lock = Arc::new(StoreLock::acquire(repository, LockId(snapshot.0), LockKind::Shared)?);
+        match present(repository) {
+            Ok(repository) => Self::begin_under(&repository, lock, None),
+            Err(error) => {
+                give_up(lock, &error);
+                Err(error)
+            }
+        }
     }
 
     /// As [`Transaction::begin`], under a lock that the caller holds and after a state that the caller
@@ -104,20 +113,16 @@ impl Transaction {
         let listed = match list_packfiles(repository) {
             Ok(listed) => listed,
             Err(error) => {
-                if let Some(lock) = Arc::into_inner(lock) {
-                    lock.give_up(&error);
-                }
+                give_up(lock, &error);
                 return Err(error);
             }
         };
         let absent = repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect();
 
-        let threads = repository.runtime.threads;
         let (queue, filled) = crossbeam_channel::bounded(1);
-        let configured = repository.config.packfile.max;
         let shared = Arc::new(Shared {
             repository: Arc::clone(repository),
-            seal_above_bytes: configured.min(FILLING_BYTES_MAX / threads as u64),
+            seal_above_bytes: seal_above_bytes(repository),
             claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
             absent,
             queue,
@@ -145,9 +150,10 @@ impl Transaction {
         let repository = &self.shared.repository;
         for _ in 0..repository.storage.info().puts_at_once.clamp(1, UPLOADERS_MAX) {
             let (shared, filled) = (Arc::clone(&self.shared), self.filled.clone());
+            let scratch = repository.runtime.scratch();
             let uploader = std::thread::Builder::new()
                 .name("upload".to_owned())
-                .spawn(move || shared.upload_all(&filled))
+                .spawn(move || shared.upload_all(&filled, scratch))
                 .map_err(|error| {
                     Error::Storage(ConnectorError::from_io("start thread for", "uploads", error))
                 })?;
@@ -156,6 +162,11 @@ impl Transaction {
         let packers = (0..repository.runtime.threads).map(|_| Packer::new(Arc::clone(&self.shared)));
         guard(&self.pool.idle).extend(packers);
         Ok(())
+    }
+
+    /// The store as it was when the lock had been taken.
+    pub(crate) fn repository(&self) -> &Arc<Repository> {
+        &self.shared.repository
     }
 
     /// Borrows a packer, waiting until one is idle.
@@ -195,7 +206,7 @@ impl Transaction {
         let uploaded = guard(&self.shared.uploaded);
         let name = match uploaded.checkpoint {
             None => StateId(snapshot.0),
-            Some(_) => random_state(),
+            Some(_) => self.shared.random_state(),
         };
         let published =
             self.shared.publish(&uploaded, name, &|writer| write_headers(writer, &uploaded.headers));
@@ -216,7 +227,7 @@ impl Transaction {
     pub(crate) fn publish_all(&mut self, first: &dyn Fn(&mut StateWriter)) -> Result<(), Error> {
         self.confirm()?;
         let mut uploaded = guard(&self.shared.uploaded);
-        let name = random_state();
+        let name = self.shared.random_state();
         self.shared.publish(&uploaded, name, &|writer| {
             first(writer);
             write_headers(writer, &uploaded.headers);
@@ -252,9 +263,7 @@ impl Transaction {
     }
 
     fn give_lock_up(self, cause: &Error) {
-        if let Some(lock) = Arc::into_inner(self.lock) {
-            lock.give_up(cause);
-        }
+        give_up(self.lock, cause);
     }
 
     /// Bytes of packfiles uploaded so far.
@@ -388,8 +397,7 @@ impl Shared {
         guard(&self.spare).take().map_or_else(PackfileBuilder::new, PackfileBuilder::reusing)
     }
 
-    fn upload_all(&self, filled: &Receiver<PackfileBuilder>) {
-        let mut scratch = Scratch::new();
+    fn upload_all(&self, filled: &Receiver<PackfileBuilder>, mut scratch: Scratch) {
         while let Ok(builder) = filled.recv() {
             if builder.is_empty() {
                 return;
@@ -433,7 +441,7 @@ impl Shared {
 
     /// Publishes what was uploaded since the last checkpoint, without a snapshot.
     fn checkpoint(&self, uploaded: &mut Uploaded) -> Result<(), Error> {
-        let name = random_state();
+        let name = self.random_state();
         self.publish(uploaded, name, &|_| {})?;
         uploaded.is_published_as(name);
         Ok(())
@@ -457,9 +465,12 @@ impl Shared {
         for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
             writer.packfile(packfile, &name, *acknowledged_ns);
         }
-        let now = self.repository.runtime.clock.now().to_nanoseconds();
-        let plain = writer.finish(Version::V1_1_0, now, [0; 16]);
+        let plain = writer.finish(Version::V1_1_0, self.repository.state_time_ns(), [0; 16]);
         publish_state(&self.repository, StateName::Given(name), &plain).map(|_| ())
+    }
+
+    fn random_state(&self) -> StateId {
+        StateId(self.repository.runtime.random_name())
     }
 
     fn fail(&self, error: Error) {
@@ -541,17 +552,30 @@ fn copy_of(error: &Error) -> Error {
     Error::Storage(copy)
 }
 
+/// A packfile is sealed once its blob area is longer.
+pub(crate) fn seal_above_bytes(repository: &Repository) -> u64 {
+    repository.config.packfile.max.min(FILLING_BYTES_MAX / repository.runtime.threads as u64)
+}
+
+/// The repository as its states are now: the same one if they have not changed.
+fn present(repository: &Arc<Repository>) -> Result<Arc<Repository>, Error> {
+    let listed = repository.storage.list(StoreFile::State).map_err(Error::Storage)?;
+    let known: HashSet<StateId> = repository.states().iter().copied().collect();
+    if listed.len() == known.len() && listed.iter().all(|file| known.contains(&StateId(file.name))) {
+        return Ok(Arc::clone(repository));
+    }
+    let refreshed = Arc::new(repository.refresh()?);
+    refreshed.ensure_writable()?;
+    Ok(refreshed)
+}
+
+fn give_up(lock: Arc<StoreLock>, cause: &Error) {
+    if let Some(lock) = Arc::into_inner(lock) {
+        lock.give_up(cause);
+    }
+}
+
 fn list_packfiles(repository: &Repository) -> Result<HashSet<PackfileId>, Error> {
     let listed = repository.storage.list(StoreFile::Packfile).map_err(Error::Storage)?;
     Ok(listed.into_iter().map(|item| PackfileId(item.name)).collect())
-}
-
-pub(crate) fn random_state() -> StateId {
-    let mut name = [0u8; 32];
-    Scratch::new().rng().fill_bytes(&mut name);
-    StateId(name)
-}
-
-fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -4,6 +4,7 @@
 
 mod archive;
 mod backup;
+mod cache;
 mod check;
 mod crash;
 mod damage;

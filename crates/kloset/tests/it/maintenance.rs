@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kloset::check::{CheckOptions, check};
+use kloset::dup::duplicate;
 use kloset::maintenance::{MaintenanceOptions, MaintenanceReport, maintain};
 use kloset::remove::remove;
 use kloset::repository::{LockedStore, OpenOptions};
 use kloset::runtime::{Clock, SystemClock};
-use kloset::{Error, Event, Monitor, Repository, Runtime, SilentMonitor};
+use kloset::{Error, Event, Monitor, Repository, Runtime, SilentMonitor, Snapshot};
 use kloset_connector::{Storage, StoreFile};
 use kloset_format::{SnapshotId, Timestamp};
 use testkit::{Fault, FaultyStore, Lasting, MemoryStore, MemoryTree, Script};
@@ -131,10 +132,15 @@ fn a_packfile_that_is_used_again_is_kept() {
     let store = &situation.store;
     let mut tree = situation.tree.clone();
     tree.write("only/old", Numbers::new(77).bytes(300_000));
-    // This client has read the states before the mark, and builds on what it knows.
-    let early = open(store);
+    // A client that takes no locks has read the states before the mark, and builds on what it knows.
+    let early = store.copy();
     let marked = maintained(store, 0);
-    let again = backup_with(&early, &tree).unwrap().snapshot;
+    let again = backed_up(&early, &tree);
+    for file in [StoreFile::Packfile, StoreFile::State] {
+        for name in early.names(file) {
+            store.place(file, name, early.body(file, &name).unwrap());
+        }
+    }
     let report = maintained(store, 8);
     assert!(report.used_again > 0 && report.removed_packfiles < marked.coloured, "{report:?}");
     assert_whole(store, again, &tree, "used again");
@@ -142,6 +148,49 @@ fn a_packfile_that_is_used_again_is_kept() {
     maintained(store, 30);
     assert_whole(store, again, &tree, "much later");
     assert_clean(store);
+}
+
+#[test]
+fn a_client_that_opened_before_a_mark_does_not_build_on_what_was_marked() {
+    let situation = Situation::new();
+    let store = &situation.store;
+    let mut tree = situation.tree.clone();
+    tree.write("only/old", Numbers::new(77).bytes(300_000));
+    let early = open(store);
+    let kept = Snapshot::open(&early, situation.kept).unwrap();
+    let marked = maintained(store, 0);
+    let again = backup_with(&early, &tree).unwrap().snapshot;
+    assert_whole(store, again, &tree, "beside the mark");
+    let report = maintained(store, 8);
+    assert_eq!((report.used_again, report.removed_packfiles), (0, marked.coloured));
+    assert_whole(store, again, &tree, "after the sweep");
+    assert_clean(store);
+    // A snapshot that was removed meanwhile is not duplicated: what it needs may be gone.
+    duplicate(&kept).unwrap();
+    remove(&open(store), &[situation.kept]).unwrap();
+    assert!(matches!(duplicate(&kept), Err(Error::SnapshotUnknown(_))));
+}
+
+#[test]
+fn a_mark_is_taken_back_whatever_the_clocks_say() {
+    let situation = Situation::new();
+    let store = &situation.store;
+    // Marked by a machine whose clock is a year ahead, used again by one that does not look.
+    let early = store.copy();
+    maintained(store, 365);
+    let again = backed_up(&early, &situation.tree.clone());
+    let mut tree = situation.tree.clone();
+    tree.write("only/old", Numbers::new(77).bytes(300_000));
+    let with_old = backed_up(&early, &tree);
+    for file in [StoreFile::Packfile, StoreFile::State] {
+        for name in early.names(file) {
+            store.place(file, name, early.body(file, &name).unwrap());
+        }
+    }
+    assert!(maintained(store, 0).used_again > 0);
+    assert_whole(store, again, &situation.tree, "beside it");
+    assert_whole(store, with_old, &tree, "used again");
+    assert_eq!(maintained(store, 0).used_again, 0);
 }
 
 #[test]

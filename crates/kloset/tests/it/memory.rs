@@ -86,6 +86,33 @@ fn rolled_back_store_is_read_but_not_written_until_accepted() {
 }
 
 #[test]
+fn two_processes_at_once_do_not_suspect_each_other() {
+    let place = Place::new();
+    place.backup(Acceptance::Compare).unwrap();
+    let options = OpenOptions {
+        memory: Some(place.folder.path().join("memory")),
+        ..OpenOptions::new(Runtime::system(1, "test".to_owned()), Arc::new(SilentMonitor))
+    };
+    for _ in 0..5 {
+        // One process lists the states while it derives the key; another one publishes meanwhile.
+        let early = LockedStore::probe(place.storage(), options.clone()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        place.backup(Acceptance::Compare).unwrap();
+        let early = early.unlock(None).map_err(|(_, error)| error).unwrap();
+        assert!(early.suspicions().is_empty(), "{:?}", early.suspicions());
+        // What the other one has published is not forgotten.
+        let later = place.open(Acceptance::Compare);
+        let newest = later.states().last().unwrap().to_string();
+        let file = place.store().join("states").join(&newest[..2]).join(&newest);
+        let hidden = place.folder.path().join("hidden");
+        drop(early);
+        std::fs::rename(&file, &hidden).unwrap();
+        assert_eq!(place.open(Acceptance::Compare).suspicions().len(), 1);
+        std::fs::rename(&hidden, &file).unwrap();
+    }
+}
+
+#[test]
 fn another_store_at_the_same_place_is_not_written() {
     let place = Place::new();
     place.backup(Acceptance::Compare).unwrap();

@@ -1,269 +1,206 @@
-//! Model test: random sequences of what clients do to a store, compared with plain copies of the
+//! Model test: random sequences of what clients do to two stores, compared with plain copies of the
 //! trees that were backed up.
 //!
-//! `KLOSET_MODEL_STEPS` sets the number of steps and `KLOSET_MODEL_SEED` the seed; a failure names
-//! both.
+//! `KLOSET_MODEL_STEPS` sets the number of steps, `KLOSET_MODEL_SEED` the seed, and a seed repeats a run.
+//! With `KLOSET_MODEL_FOLDER` the final stores, and some on the way, are written there for other readers.
 
-use std::collections::BTreeMap;
+// Seed and sizes are the result of a long run.
+#![allow(clippy::print_stdout)]
+
+mod outcome;
+mod side;
+mod steps;
+mod upkeep;
+
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
-use kloset::remove::remove;
-use kloset::repository::OpenOptions;
-use kloset::{Error, Repository, SilentMonitor};
-use kloset_connector::{ErrorKind, StoreFile};
-use kloset_format::SnapshotId;
-use testkit::{Fault, FaultyStore, Lasting, MemoryStore, MemoryTree, Script};
+use kloset::runtime::{Clock, Randomness};
+use kloset::{Repository, Runtime};
+use kloset_connector::StoreFile;
+use kloset_format::{SnapshotId, Timestamp};
+use testkit::{MemoryStore, MemoryTree};
 
-use crate::rig::{
-    Contents, Numbers, backup_with, listed, open, open_with, read_back, runtime, small_encrypted_store,
-    small_store, try_open,
-};
+use self::side::Side;
+use crate::rig::{Contents, Numbers, other_store, runtime, small_encrypted_store, small_store};
 
-/// The store, the clients, and what they should find.
+/// Time that passes with each step.
+const STEP: Duration = Duration::from_secs(60);
+/// The stores on the way that are written to the folder.
+const STORES_WRITTEN: usize = 4;
+
+/// A clock that the model moves; some clients' clocks are wrong.
+#[derive(Clone)]
+struct ModelClock {
+    seconds: Arc<AtomicI64>,
+    ticks: Arc<AtomicU64>,
+    skew_seconds: i64,
+}
+
+impl Clock for ModelClock {
+    fn now(&self) -> Timestamp {
+        // Two readings are never the same.
+        let nanoseconds = self.ticks.fetch_add(1, Ordering::Relaxed) % 1_000_000_000;
+        let seconds = 1_700_000_000 + self.seconds.load(Ordering::Relaxed) + self.skew_seconds;
+        Timestamp { seconds, nanoseconds: nanoseconds as u32 }
+    }
+}
+
+/// A client that opened the first store some time ago.
+struct Stale {
+    repository: Arc<Repository>,
+    /// What it saw.
+    seen: Vec<SnapshotId>,
+    /// Whether anything can have been deleted since.
+    swept_since: bool,
+}
+
+/// The stores, the clients, and what they should find.
 struct Model {
-    store: MemoryStore,
     numbers: Numbers,
+    clock: ModelClock,
+    randomness: Randomness,
     tree: MemoryTree,
-    /// What every listed snapshot holds.
-    snapshots: BTreeMap<SnapshotId, Contents>,
-    /// A client that opened the store some time ago, with what it saw.
-    stale: (Arc<Repository>, Vec<SnapshotId>),
-    /// A client with a local cache.
+    main: Side,
+    peer: Side,
+    stale: Stale,
+    /// A client of the first store with a local cache.
     cache: tempfile::TempDir,
     /// For messages.
     log: Vec<String>,
 }
 
 impl Model {
-    fn new(store: MemoryStore, seed: u64) -> Self {
-        let stale = (open(&store), Vec::new());
-        Self {
-            store,
+    fn new(main: MemoryStore, seed: u64) -> Self {
+        let clock = ModelClock { seconds: Arc::default(), ticks: Arc::default(), skew_seconds: 0 };
+        let randomness = Randomness::Repeatable(Arc::new(AtomicU64::new(seed << 32)));
+        let (main, peer) = (Side::new("main", main), Side::new("peer", other_store(4 << 10)));
+        let stale = Stale { repository: main.open(&runtime(1)), seen: Vec::new(), swept_since: false };
+        let mut model = Self {
             numbers: Numbers::new(seed),
+            clock,
+            randomness,
             tree: MemoryTree::new(),
-            snapshots: BTreeMap::new(),
+            main,
+            peer,
             stale,
             cache: tempfile::TempDir::new().unwrap(),
             log: vec![format!("seed {seed}")],
-        }
+        };
+        model.look_again_with_stale_client();
+        model
     }
 
     fn run(&mut self, steps: usize) {
+        let marks = steps.div_ceil(STORES_WRITTEN).max(1);
         for step in 0..steps {
-            match self.numbers.below(14) {
-                0..=3 => self.change_tree(),
-                4 | 5 => self.back_up(),
-                6 => self.back_up_with_cache(),
-                7 => self.back_up_from_stale_client(),
-                8 => self.remove_some(),
-                9 => self.reopen_stale_client(),
-                10 => self.crash(),
-                11 => self.fail(),
-                12 => self.lose_or_damage_the_cache(),
-                _ => self.two_at_once(),
+            self.pass_time(STEP);
+            self.step();
+            self.compare(step % 20 == 19);
+            if step % marks == marks - 1 {
+                self.write_stores(&format!("{}", step + 1));
             }
-            self.compare(step % 10 == 9);
         }
         self.compare(true);
+        self.tidy_up();
+        self.write_stores("end");
+    }
+
+    fn step(&mut self) {
+        match self.numbers.below(24) {
+            0..=3 => self.change_tree(),
+            4 | 5 => self.back_up(),
+            6 => self.back_up_with_cache(),
+            7 => self.back_up_from_stale_client(),
+            8 => self.remove_some(),
+            9 => self.prune(),
+            10 => self.look_again_with_stale_client(),
+            11 => self.lose_or_damage_the_cache(),
+            12 => self.back_up_twice_at_once(),
+            13 | 14 => self.maintain(),
+            15 => self.synchronize(),
+            16 => self.bring_back(),
+            17 => self.duplicate(),
+            18 => self.repair(),
+            19 => self.wait(),
+            20 => self.remove_from_peer(),
+            _ => self.fail_at_something(),
+        }
     }
 
     fn say(&mut self, text: impl Into<String>) {
         self.log.push(text.into());
     }
 
-    fn change_tree(&mut self) {
-        for _ in 0..=self.numbers.below(4) {
-            let folders = ["", "a/", "a/b/", "c/"];
-            let folder = folders[self.numbers.below(4)];
-            let path = format!("{folder}{}", self.numbers.below(12));
-            match self.numbers.below(5) {
-                0 => self.tree.remove(&path),
-                1 => self.tree.write(&path, ""),
-                // A content that exists elsewhere, so that there is something to deduplicate.
-                2 => self.tree.write(&path, Numbers::new(self.numbers.next() % 4).bytes(40_000)),
-                3 => self.tree.write(&path, "a line of text\n".repeat(self.numbers.below(4000))),
-                _ => {
-                    let length = self.numbers.below(60_000);
-                    self.tree.write(&path, self.numbers.bytes(length));
-                }
-            }
-        }
-        self.say(format!("change: {} files", self.tree.paths().len()));
+    fn pass_time(&mut self, time: Duration) {
+        self.clock.seconds.fetch_add(time.as_secs() as i64, Ordering::Relaxed);
+        self.main.store.advance(time);
+        self.peer.store.advance(time);
     }
 
-    /// Backs the tree up with a client that nothing happens to.
-    fn must_back_up(&mut self, repository: &Arc<Repository>, who: &str) {
-        self.say(format!("backup by {who}"));
-        match backup_with(repository, &self.tree) {
-            Ok(report) => {
-                assert_eq!(report.errors, 0, "{}", self.story());
-                self.snapshots.insert(report.snapshot, self.tree.contents());
-            }
-            Err(error) => panic!("{error}: {}", self.story()),
-        }
+    /// A machine whose clock is right.
+    fn machine(&self) -> Runtime {
+        Runtime { clock: Arc::new(self.clock.clone()), randomness: self.randomness.clone(), ..runtime(1) }
     }
 
-    fn back_up(&mut self) {
-        self.must_back_up(&open(&self.store), "a fresh client");
+    /// A machine whose clock may be wrong by minutes.
+    fn some_machine(&mut self) -> Runtime {
+        let skew_seconds = (self.numbers.below(7) as i64 - 3) * 120;
+        let clock = ModelClock { skew_seconds, ..self.clock.clone() };
+        Runtime { clock: Arc::new(clock), ..self.machine() }
     }
 
-    fn cached_client(&self) -> Arc<Repository> {
-        let mut options = OpenOptions::new(runtime(2), Arc::new(SilentMonitor));
-        options.cache = Some(self.cache.path().join("cache"));
-        options.memory = Some(self.cache.path().join("memory"));
-        open_with(self.store.clone(), options).unwrap_or_else(|error| panic!("{error}: {}", self.story()))
-    }
-
-    fn back_up_with_cache(&mut self) {
-        let client = self.cached_client();
-        assert!(client.suspicions().is_empty(), "{:?}: {}", client.suspicions(), self.story());
-        self.must_back_up(&client, "a client with a cache");
-    }
-
-    fn lose_or_damage_the_cache(&mut self) {
-        let states = self.cache.path().join("cache");
-        if self.numbers.below(2) == 0 {
-            let _ = std::fs::remove_dir_all(&states);
-            return self.say("the cache is lost");
-        }
-        for file in files_below(&states) {
-            let bytes = std::fs::read(&file).unwrap();
-            let half = bytes.len() / (1 + self.numbers.below(3));
-            std::fs::write(&file, &bytes[..half]).unwrap();
-        }
-        self.say("the cache is torn");
-    }
-
-    fn back_up_from_stale_client(&mut self) {
-        let client = Arc::clone(&self.stale.0);
-        self.must_back_up(&client, "the stale client");
-    }
-
-    fn reopen_stale_client(&mut self) {
-        let reopened = if self.numbers.below(2) == 0 {
-            open(&self.store)
-        } else {
-            Arc::new(self.stale.0.refresh().unwrap())
-        };
-        let mut seen = reopened.snapshots();
-        seen.sort();
-        assert!(seen.iter().eq(self.snapshots.keys()), "{}", self.story());
-        self.stale = (reopened, seen);
-        self.say("the stale client looks again");
-    }
-
-    fn remove_some(&mut self) {
-        let ids: Vec<SnapshotId> = self.snapshots.keys().copied().collect();
-        let chosen: Vec<SnapshotId> = ids.iter().filter(|_| self.numbers.below(3) == 0).copied().collect();
-        let client = if self.numbers.below(2) == 0 { open(&self.store) } else { Arc::clone(&self.stale.0) };
-        remove(&client, &chosen).unwrap_or_else(|error| panic!("{error}: {}", self.story()));
-        chosen.iter().for_each(|id| drop(self.snapshots.remove(id)));
-        self.say(format!("remove {} of {}", chosen.len(), ids.len()));
-    }
-
-    /// Backs up on a store that misbehaves; whatever comes of it is taken over if it is right.
-    fn back_up_under(&mut self, fault: Fault, lasting: Lasting) {
-        let call = self.numbers.below(20) as u64;
-        let script = Script::At { call, fault, lasting };
-        let faulty = FaultyStore::new(self.store.clone(), script, self.numbers.next());
-        let result =
-            try_open(faulty.clone()).map_err(Error::from).and_then(|client| backup_with(&client, &self.tree));
-        self.say(format!("{fault:?} {lasting:?} at call {call}: {:?}", result.as_ref().err()));
-        for id in listed(&self.store) {
-            // An unfinished or doubtful backup may be there, but only whole.
-            self.snapshots.entry(id).or_insert_with(|| self.tree.contents());
-        }
-        if let Ok(report) = result {
-            assert!(self.snapshots.contains_key(&report.snapshot), "{}", self.story());
-        }
-    }
-
-    fn crash(&mut self) {
-        let faults = [Fault::CrashBefore, Fault::CrashAfter];
-        let fault = faults[self.numbers.below(faults.len())];
-        self.back_up_under(fault, Lasting::Once);
-    }
-
-    fn fail(&mut self) {
-        let faults = [
-            Fault::Fail(ErrorKind::Transient),
-            Fault::Fail(ErrorKind::Permission),
-            Fault::FailAfterwards(ErrorKind::Other),
-            Fault::FailOneRange(ErrorKind::Other),
-            Fault::Truncate,
-            Fault::FlipBit,
-            Fault::Vanish,
-            Fault::StaleListing,
-        ];
-        let lastings = [Lasting::Once, Lasting::SameOperation, Lasting::Everything];
-        let (fault, lasting) = (self.numbers.below(faults.len()), self.numbers.below(lastings.len()));
-        self.back_up_under(faults[fault], lastings[lasting]);
-    }
-
-    /// Two clients back up different trees at the same time.
-    fn two_at_once(&mut self) {
-        // Written to the one tree, so that no two contents ever have the same time.
-        self.tree.write("other", self.numbers.bytes(30_000));
-        let other = self.tree.clone();
-        self.tree.remove("other");
-        let clients = [open(&self.store), open(&self.store)];
-        let (one, two) = std::thread::scope(|scope| {
-            let two = scope.spawn(|| backup_with(&clients[1], &other));
-            (backup_with(&clients[0], &self.tree), two.join().unwrap())
-        });
-        self.say("two backups at once");
-        self.snapshots.insert(one.unwrap().snapshot, self.tree.contents());
-        self.snapshots.insert(two.unwrap().snapshot, other.contents());
-    }
-
-    /// A fresh client lists exactly the snapshots of the model and reads them exactly: the newest
-    /// ones, or all.
+    /// A fresh client lists exactly the snapshots of the model and reads them exactly: the newest one
+    /// of each store, or all.
     fn compare(&self, all: bool) {
-        let repository = open(&self.store);
-        let mut ids = repository.snapshots();
-        ids.sort();
-        assert!(ids.iter().eq(self.snapshots.keys()), "{ids:?}: {}", self.story());
-        let sample = if all { ids.len() } else { 1 };
-        for id in ids.iter().take(sample) {
-            match read_back(&repository, *id) {
-                Ok(read) => assert!(read == self.snapshots[id], "{id:?} differs: {}", self.story()),
-                Err(error) => panic!("{id:?} is not whole: {error}: {}", self.story()),
-            }
+        for side in [&self.main, &self.peer] {
+            side.compare(&self.machine(), all).unwrap_or_else(|why| panic!("{why}: {}", self.story()));
         }
-        for id in &self.stale.1 {
-            if all {
-                let read = read_back(&self.stale.0, *id);
+        if all && !self.stale.swept_since {
+            for id in &self.stale.seen {
+                let read = crate::rig::read_back(&self.stale.repository, *id);
                 assert!(read.is_ok(), "the stale client cannot read what it saw: {}", self.story());
             }
         }
     }
 
+    fn write_stores(&self, when: &str) {
+        let Some(folder) = std::env::var_os("KLOSET_MODEL_FOLDER") else { return };
+        for side in [&self.main, &self.peer] {
+            let name = format!("{}-{when}-{}", self.log[0].replace(' ', "-"), side.name);
+            side.write_to(&std::path::Path::new(&folder).join(name));
+        }
+    }
+
     fn story(&self) -> String {
-        let locks = self.store.names(StoreFile::Lock).len();
-        format!("{locks} locks, after: {}", self.log.join("; "))
+        let locks = self.main.store.names(StoreFile::Lock).len();
+        let last = self.log.len().saturating_sub(60);
+        format!("{}, {locks} locks, after: {}", self.log[0], self.log[last..].join("; "))
     }
 }
 
-fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
-}
+/// A snapshot and what it holds.
+type Known = (SnapshotId, Rc<Contents>);
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+fn run(store: MemoryStore, seed: u64, steps: usize) {
+    let seed = number("KLOSET_MODEL_SEED").unwrap_or(seed);
+    let steps = number("KLOSET_MODEL_STEPS").map_or(steps, |steps| steps as usize);
+    println!("model: seed {seed}, {steps} steps");
+    Model::new(store, seed).run(steps);
+}
+
 #[test]
 fn random_histories_agree_with_plain_copies() {
-    let seed = number("KLOSET_MODEL_SEED").unwrap_or(1);
-    let steps = number("KLOSET_MODEL_STEPS").unwrap_or(120) as usize;
-    Model::new(small_store(), seed).run(steps);
+    run(small_store(), 1, 150);
 }
 
 #[test]
 fn random_histories_of_encrypted_stores_agree_with_plain_copies() {
-    let seed = number("KLOSET_MODEL_SEED").unwrap_or(2);
-    let steps = number("KLOSET_MODEL_STEPS").unwrap_or(80) as usize;
-    Model::new(small_encrypted_store(), seed).run(steps);
+    run(small_encrypted_store(), 2, 60);
 }

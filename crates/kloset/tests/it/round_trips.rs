@@ -119,10 +119,11 @@ fn an_unchanged_backup_reads_the_parent_in_batches_and_writes_little() {
     let report = backup_with(&repository, &tree()).unwrap();
     assert_eq!((report.files_unchanged, report.read_bytes), (1001, 0));
     // Reading: headers of all snapshots, then the directory index and the listings of the parent.
-    // Writing: lock, listings before and after, one packfile of metadata, state and its confirmation.
+    // Writing: lock, states still the same, listings before and after, one packfile of metadata, state and its confirmation.
     let pinned = [
         ("put lock", 1),
         ("list lock", 1),
+        ("list state", 1),
         ("list packfile", 2),
         ("ranges of packfile", 5),
         ("put packfile", 1),
@@ -142,6 +143,7 @@ fn a_first_backup_lists_before_and_after_and_nothing_else() {
     let pinned = [
         ("put lock", 1),
         ("list lock", 1),
+        ("list state", 1),
         ("list packfile", 2),
         ("put packfile", 2),
         ("put state", 1),

@@ -30,7 +30,7 @@ pub struct Maintenance {
     #[arg(long)]
     dry_run: bool,
 
-    /// Also move what is in use out of packfiles that are mostly unused
+    /// Also move what is in use out of packfiles that waste space
     #[arg(long)]
     repack: bool,
 }

@@ -260,6 +260,3 @@ fn limitation_name(limitation: Limitation) -> &'static str {
         Limitation::SymlinkMetadata => "symlink_metadata",
     }
 }
-
-#[cfg(test)]
-mod tests;
