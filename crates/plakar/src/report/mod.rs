@@ -260,3 +260,6 @@ fn limitation_name(limitation: Limitation) -> &'static str {
         Limitation::SymlinkMetadata => "symlink_metadata",
     }
 }
+
+#[cfg(test)]
+mod tests;

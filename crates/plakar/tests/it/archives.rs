@@ -117,8 +117,8 @@ fn status_and_diag_look_inside() {
     let words: Vec<&str> = blobs.lines().next().unwrap().split(' ').collect();
     home.run(["at", "store", "diag", "blob", words[0], words[1]]).ok();
     assert!(home.run(["at", "store", "diag", "blobsearch", words[1]]).ok().contains(first));
-    assert!(home.run(["at", "store", "diag", "snapshot", &id]).ok().contains("Header"));
-    assert!(home.run(["at", "store", "diag", "vfs", &format!("{id}:readme.txt")]).ok().contains("Entry"));
+    assert!(home.run(["at", "store", "diag", "snapshot", &id]).ok().contains("SnapshotID: "));
+    assert!(home.run(["at", "store", "diag", "vfs", &format!("{id}:readme.txt")]).ok().contains("Path: "));
     assert!(home.run(["at", "store", "diag", "contenttype", &id]).ok().contains("text/plain"));
     assert_eq!(home.run(["at", "store", "diag", "locks"]).ok(), "");
     assert_eq!(home.run(["at", "store", "diag", "state"]).ok().lines().count(), 1);

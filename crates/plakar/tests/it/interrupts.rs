@@ -42,7 +42,7 @@ fn an_interrupted_backup_leaves_no_snapshot_and_tells_the_signal() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut child = home
             .command()
-            .args(["at", "store", "backup", "data"])
+            .args(["at", "store", "backup", "-report", "r.json", "data"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -60,6 +60,9 @@ fn an_interrupted_backup_leaves_no_snapshot_and_tells_the_signal() {
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         assert!(err.starts_with("received interrupt signal, stopping gracefully...\n"), "{err}");
         assert!(err.ends_with(": interrupted\n"), "{err}");
+        let report = std::fs::read_to_string(home.path("r.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((&report["result"], &report["exit_code"]), (&"interrupted".into(), &code.into()));
     }
     assert_eq!(home.run(["at", "store", "ls"]).ok(), "");
 }

@@ -77,6 +77,9 @@ fn first_connection_that_is_cut_is_tried_again_until_patience_ends() {
             std::thread::sleep(std::time::Duration::from_secs(2));
             proxy.refuse(false);
         });
-        run(&home, &sshd, &["at", "store", "backup", &far]).ok();
+        run(&home, &sshd, &["at", "store", "backup", "-report", "r.json", &far]).ok();
     });
+    let report = std::fs::read_to_string(home.path("r.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert!(report["retries"].as_u64().unwrap() > 0 && report["result"] == "done", "{report}");
 }
