@@ -71,4 +71,10 @@ plakar create
 plakar sync from "$source"
 verify
 
+printf '\n== a package\n'
+store=$work/py_v0.1.0.ptar
+env -i PATH="$PATH" HOME="$work/home" "$program" \
+    pkg create -out "$store" connectors/plugin/tests/python/manifest.yaml v0.1.0
+verify
+
 printf '\nthe independent reader accepts every store\n'

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 had_server=no
 [ ! -e /usr/sbin/sshd ] || had_server=yes
-scripts/install-packages.sh build-essential ca-certificates openssh-client openssh-server attr acl
+scripts/install-packages.sh build-essential ca-certificates openssh-client openssh-server attr acl git make python3-grpcio
 # The package starts a server for the whole machine, which nobody asked for.
 if [ "$had_server" = no ] && [ -d /run/systemd/system ]; then
     if [ "$(id -u)" -eq 0 ]; then systemctl disable --now ssh; else sudo systemctl disable --now ssh; fi

@@ -5,16 +5,13 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
 use kloset_connector::{ConnectorContext, ConnectorError, ErrorKind};
 use plugin_sdk::failure::{announce, from_status};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 use tonic::service::Interceptor;
@@ -28,6 +25,8 @@ use crate::process::{Pipes, Process};
 /// Bytes that may be on their way per stream and in all; the protocol's 64 KiB would throttle.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Longest frame that is taken; the protocol's 16 KiB would be many small reads and writes.
+const FRAME_BYTES: u32 = 256 << 10;
 /// How often a wait looks around.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Silence after which the user hears of it.
@@ -83,8 +82,7 @@ impl Connection {
             .map_err(failed)?;
         let channel = {
             let _inside = runtime.enter();
-            let stream = PipeStream::new(pipes).map_err(failed)?;
-            channel(stream)
+            channel(stream(pipes).map_err(failed)?)
         };
         Ok(Self {
             runtime: Some(runtime),
@@ -273,8 +271,16 @@ fn chain(status: &Status) -> String {
     text
 }
 
+/// Both pipes as one stream.
+type Stream = tokio::io::Join<pipe::Receiver, pipe::Sender>;
+
+fn stream(pipes: Pipes) -> io::Result<Stream> {
+    let reader = pipe::Receiver::from_owned_fd(pipes.output)?;
+    Ok(tokio::io::join(reader, pipe::Sender::from_owned_fd(pipes.input)?))
+}
+
 /// A channel over one stream; there is no second connection to the same process.
-fn channel(stream: PipeStream) -> Channel {
+fn channel(stream: Stream) -> Channel {
     let stream = Arc::new(Mutex::new(Some(stream)));
     let connector = tower::service_fn(move |_| {
         let stream = stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -287,56 +293,6 @@ fn channel(stream: PipeStream) -> Channel {
     Endpoint::from_static("http://127.0.0.1:0")
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
         .connect_with_connector_lazy(connector)
-}
-
-/// Both pipes as one stream.
-struct PipeStream {
-    reader: pipe::Receiver,
-    writer: pipe::Sender,
-}
-
-impl PipeStream {
-    fn new(pipes: Pipes) -> io::Result<Self> {
-        Ok(Self {
-            reader: pipe::Receiver::from_owned_fd(pipes.output)?,
-            writer: pipe::Sender::from_owned_fd(pipes.input)?,
-        })
-    }
-}
-
-impl AsyncRead for PipeStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for PipeStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.writer).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.writer).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.writer).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.writer).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.writer.is_write_vectored()
-    }
 }

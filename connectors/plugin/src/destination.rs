@@ -1,11 +1,15 @@
 //! A destination behind a package.
 //!
-//! The protocol knows one stream of records, each file followed by its content. It has no words
-//! for hard links (the engine writes copies), for attributes, and for a second visit to a
-//! folder: folders are sent with their final mode and time, and when these are set is the
-//! package's affair.
+//! With a package of ours, each call of the destination is a call of the package (`batches`,
+//! `large`). The protocol that all packages speak knows one stream of records, each file followed
+//! by its content (`export`, `spool`). It has no words for hard links (the engine writes copies),
+//! for attributes, and for a second visit to a folder: folders are sent with their final mode and
+//! time, and when these are set is the package's affair.
 
+mod batches;
 mod export;
+mod large;
+mod results;
 mod spool;
 
 use std::sync::{Arc, Mutex};
@@ -16,34 +20,38 @@ use kloset_connector::{
 };
 use kloset_format::FileInfo;
 use plugin_sdk::convert::options_to_wire;
-use plugin_sdk::failure::{is_extended, printable};
+use plugin_sdk::failure::printable;
 use plugin_sdk::wire::exporter as wire;
 use plugin_sdk::wire::exporter::exporter_client::ExporterClient;
+use plugin_sdk::wire::kloset::Work;
+use plugin_sdk::wire::kloset::destination_client::DestinationClient;
+use tonic::Status;
 
 use self::export::{Body, Export};
+use self::large::LargeFile;
 use self::spool::SpooledFile;
 use crate::PluginCommand;
 use crate::connection::{Connection, Wire};
+use crate::place::{OnDemand, Place};
 
 /// While one batch waits for its results, the next one is sent.
 const BATCHES_AT_ONCE: usize = 2;
+/// A package may announce more, but each batch takes memory here.
+const BATCHES_AT_ONCE_MAX: usize = 16;
 
 /// A destination behind a package. The package is started when it is first needed.
 pub struct PluginDestination {
-    command: PluginCommand,
-    location: Location,
-    options: Options,
-    context: ConnectorContext,
-    running: Mutex<Option<Arc<Running>>>,
+    package: OnDemand<Running>,
 }
 
 /// A started package.
 struct Running {
     connection: Connection,
     client: ExporterClient<Wire>,
+    /// For packages of ours.
+    calls: Option<DestinationClient<Wire>>,
     info: DestinationInfo,
     location: String,
-    extended: bool,
     export: Mutex<Option<Arc<Export>>>,
 }
 
@@ -55,76 +63,84 @@ impl PluginDestination {
         options: &Options,
         context: &ConnectorContext,
     ) -> Result<Self, ConnectorError> {
-        Ok(Self {
-            command: command.clone(),
-            location: location.clone(),
-            options: options.clone(),
-            context: context.clone(),
-            running: Mutex::new(None),
-        })
+        Ok(Self { package: OnDemand::new(Place::new(command, location, options, context)) })
     }
 
     fn running(&self) -> Result<Arc<Running>, ConnectorError> {
-        let mut running = self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(running) = running.as_ref() {
-            return Ok(Arc::clone(running));
-        }
-        let started = Arc::new(self.start()?);
-        *running = Some(Arc::clone(&started));
-        Ok(started)
+        self.package.get(Running::start)
     }
 
-    fn start(&self) -> Result<Running, ConnectorError> {
-        let connection = Connection::open(&self.command, &self.context)?;
-        let shown = self.location.to_string();
+    /// Does one batch, by whichever words the package understands.
+    fn batch(&self, work: Work, items: Vec<(Target, Body)>, report: Report<'_>) {
+        let count = items.len();
+        let begun = self.running().and_then(|running| match running.calls.clone() {
+            Some(calls) => {
+                let items = items.into_iter().map(|(target, body)| batches::item(work, &target, body));
+                batches::send(&running, calls, items.flatten().collect(), count, report);
+                Ok(())
+            }
+            None => {
+                running.export()?.batch(&running, items, report);
+                Ok(())
+            }
+        });
+        if let Err(error) = begun {
+            fail_all(count, &error, report);
+        }
+    }
+}
+
+impl Running {
+    fn start(place: &Place) -> Result<Self, ConnectorError> {
+        let connection = place.open()?;
         let client = ExporterClient::new(connection.wire());
         let init = wire::InitRequest {
-            options: Some(options_to_wire(&self.context)),
-            proto: self.location.scheme.clone(),
-            config: self.command.config(&self.location, &self.options, &self.context),
+            options: Some(options_to_wire(&place.context)),
+            proto: place.proto(),
+            config: place.config(),
         };
         let mut caller = client.clone();
-        let limit = connection.connect_max();
-        let answer = connection.call("open", &shown, limit, async move { caller.init(init).await })?;
-        let extended = self.command.extended && is_extended(answer.metadata());
-        let answer = answer.into_inner();
-        let kind = printable(&answer.r#type);
+        let (answer, extended) = place.init(&connection, async move { caller.init(init).await })?;
+        let calls = extended.then(|| batches::client(connection.wire()));
+        let announced = usize::try_from(answer.batches_at_once).unwrap_or(1);
         let info = DestinationInfo {
-            kind: if kind.is_empty() { self.location.scheme.clone() } else { kind },
+            kind: place.kind(&answer.r#type),
             origin: printable(&answer.origin),
             root: printable(&String::from_utf8_lossy(&answer.root)),
-            batches_at_once: BATCHES_AT_ONCE,
+            batches_at_once: if extended { announced.clamp(1, BATCHES_AT_ONCE_MAX) } else { BATCHES_AT_ONCE },
         };
-        Ok(Running { connection, client, info, location: shown, extended, export: Mutex::new(None) })
+        Ok(Self { connection, client, calls, info, location: place.shown(), export: Mutex::new(None) })
     }
 
-    fn export(&self) -> Result<(Arc<Running>, Arc<Export>), ConnectorError> {
-        let running = self.running()?;
-        let mut slot = running.export.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let export = match slot.as_ref() {
-            Some(export) => Arc::clone(export),
-            None => {
-                let export = Arc::new(Export::begin(&running)?);
-                *slot = Some(Arc::clone(&export));
-                export
-            }
-        };
-        drop(slot);
-        Ok((running, export))
+    fn call<T>(
+        &self,
+        operation: &'static str,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, ConnectorError> {
+        self.connection.call(operation, &self.location, self.connection.silence_max(), answer)
     }
 
-    /// Sends a batch and reports what the package answers.
-    fn send_batch(&self, items: Vec<(Target, Body)>, report: Report<'_>) {
-        match self.export() {
-            Ok((running, export)) => export.batch(&running, items, report),
-            Err(error) => {
-                for index in 0..items.len() {
-                    let location = error.location.as_str();
-                    report(index, Err(ConnectorError::new(error.kind, "open", location, &error.message)));
-                }
-            }
+    /// The one stream of records of the plain protocol.
+    fn export(&self) -> Result<Arc<Export>, ConnectorError> {
+        let mut slot = self.export.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(export) = slot.as_ref() {
+            return Ok(Arc::clone(export));
         }
+        let export = Arc::new(Export::begin(self)?);
+        *slot = Some(Arc::clone(&export));
+        Ok(export)
     }
+}
+
+/// Reports the same failure for every item.
+fn fail_all(count: usize, error: &ConnectorError, report: Report<'_>) {
+    for index in 0..count {
+        report(index, Err(again(error)));
+    }
+}
+
+fn again(error: &ConnectorError) -> ConnectorError {
+    ConnectorError::new(error.kind, error.operation, error.location.as_str(), error.message.as_str())
 }
 
 impl Drop for Running {
@@ -139,49 +155,71 @@ impl Destination for PluginDestination {
         Ok(self.running()?.info.clone())
     }
 
-    /// The package makes its root when the first record arrives.
+    /// By the plain protocol, the package makes its root when the first record arrives.
     fn prepare(&self) -> Result<(), ConnectorError> {
-        self.export().map(drop)
+        let running = self.running()?;
+        match running.calls.clone() {
+            Some(calls) => batches::prepare(&running, calls),
+            None => running.export().map(drop),
+        }
     }
 
-    /// The protocol cannot look; the package replaces what is there or refuses to.
+    /// The plain protocol cannot look; the package replaces what is there or refuses to.
     fn inspect(
         &self,
         paths: &[Vec<u8>],
         report: &(dyn Fn(usize, Result<Option<FileInfo>, ConnectorError>) + Sync),
     ) {
-        for index in 0..paths.len() {
-            report(index, Ok(None));
+        match self.running().map(|running| (running.calls.clone(), running)) {
+            Ok((Some(calls), running)) => batches::inspect(&running, calls, paths, report),
+            Ok((None, _)) => (0..paths.len()).for_each(|index| report(index, Ok(None))),
+            Err(error) => (0..paths.len()).for_each(|index| report(index, Err(again(&error)))),
         }
     }
 
     fn directories(&self, targets: &[Target], report: Report<'_>) {
-        self.send_batch(targets.iter().map(|target| (target.clone(), Body::None)).collect(), report);
+        self.batch(Work::Directories, without_body(targets), report);
     }
 
     fn files(&self, files: Vec<FileContent>, report: Report<'_>) {
         let items = files.into_iter().map(|file| (file.target, Body::Pieces(file.pieces)));
-        self.send_batch(items.collect(), report);
+        self.batch(Work::Files, items.collect(), report);
     }
 
     fn open_file(&self, target: &Target) -> Result<Box<dyn FileSink>, ConnectorError> {
-        let (running, export) = self.export()?;
+        let running = self.running()?;
+        if let Some(calls) = running.calls.clone() {
+            return Ok(Box::new(LargeFile::begin(running, calls, target)?));
+        }
+        let export = running.export()?;
         Ok(Box::new(SpooledFile::new(running, export, target.clone())?))
     }
 
     fn nodes(&self, targets: &[Target], report: Report<'_>) {
-        self.send_batch(targets.iter().map(|target| (target.clone(), Body::None)).collect(), report);
+        self.batch(Work::Nodes, without_body(targets), report);
     }
 
     fn hard_links(&self, links: &[HardLink], report: Report<'_>) {
-        for (index, link) in links.iter().enumerate() {
-            let path = String::from_utf8_lossy(&link.path);
-            let message = "packages cannot make hard links";
-            report(index, Err(ConnectorError::new(ErrorKind::Unsupported, "link", path, message)));
+        match self.running().map(|running| (running.calls.clone(), running)) {
+            Ok((Some(calls), running)) => {
+                let items = links.iter().map(batches::link_item).collect();
+                batches::send(&running, calls, items, links.len(), report);
+            }
+            Ok((None, _)) => {
+                for (index, link) in links.iter().enumerate() {
+                    let path = String::from_utf8_lossy(&link.path);
+                    let message = "the package cannot make hard links";
+                    report(index, Err(ConnectorError::new(ErrorKind::Unsupported, "link", path, message)));
+                }
+            }
+            Err(error) => fail_all(links.len(), &error, report),
         }
     }
 
     fn directory_metadata(&self, targets: &[Target], report: Report<'_>) {
+        if self.running().is_ok_and(|running| running.calls.is_some()) {
+            return self.batch(Work::DirectoryMetadata, without_body(targets), report);
+        }
         for (index, target) in targets.iter().enumerate() {
             let limitations = if target.xattrs.is_empty() { Vec::new() } else { vec![Limitation::Xattrs] };
             report(index, Ok(Applied { limitations, kept: false }));
@@ -190,6 +228,9 @@ impl Destination for PluginDestination {
 
     fn finish(&self) -> Result<(), ConnectorError> {
         let running = self.running()?;
+        if let Some(calls) = running.calls.clone() {
+            return batches::finish(&running, calls);
+        }
         let export = running.export.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         match export {
             Some(export) => export.finish(&running),
@@ -198,16 +239,19 @@ impl Destination for PluginDestination {
     }
 
     fn ping(&self, report: &mut dyn FnMut(&str, Result<(), ConnectorError>)) {
-        let step = format!("start package {}", self.command.package);
+        let step = self.package.place.start_step();
         match self.running() {
             Err(error) => report(&step, Err(error)),
             Ok(running) => {
                 report(&step, Ok(()));
                 let mut client = running.client.clone();
                 let ping = async move { client.ping(wire::PingRequest {}).await };
-                let limit = running.connection.silence_max();
-                report("ping", running.connection.call("ping", &running.location, limit, ping).map(drop));
+                report("ping", running.call("ping", ping).map(drop));
             }
         }
     }
+}
+
+fn without_body(targets: &[Target]) -> Vec<(Target, Body)> {
+    targets.iter().map(|target| (target.clone(), Body::None)).collect()
 }

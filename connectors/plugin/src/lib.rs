@@ -10,6 +10,7 @@
 mod command;
 mod connection;
 mod destination;
+mod place;
 mod process;
 mod source;
 mod spoken;

@@ -6,6 +6,7 @@
 mod content;
 mod import;
 mod listings;
+mod short;
 
 use std::sync::{Arc, Mutex};
 
@@ -16,31 +17,31 @@ use kloset_connector::{
 };
 use kloset_format::path::clean;
 use plugin_sdk::convert::options_to_wire;
-use plugin_sdk::failure::{is_extended, printable};
+use plugin_sdk::failure::printable;
 use plugin_sdk::wire::importer as wire;
 use plugin_sdk::wire::importer::importer_client::ImporterClient;
+use plugin_sdk::wire::kloset::source_client::SourceClient;
 use tonic::Status;
 
 use self::import::Session;
 use crate::PluginCommand;
 use crate::connection::{Connection, Wire};
+use crate::place::{OnDemand, Place};
 
 /// Longest message: a record with the values of its attributes.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// A source behind a package. The package is started when it is first needed.
 pub struct PluginSource {
-    command: PluginCommand,
-    location: Location,
-    options: Options,
-    context: ConnectorContext,
-    running: Mutex<Option<Arc<Running>>>,
+    package: OnDemand<Running>,
 }
 
 /// A started package.
 struct Running {
     connection: Connection,
     client: ImporterClient<Wire>,
+    /// For packages of ours.
+    calls: Option<SourceClient<Wire>>,
     info: SourceInfo,
     location: String,
     extended: bool,
@@ -56,50 +57,36 @@ impl PluginSource {
         options: &Options,
         context: &ConnectorContext,
     ) -> Result<Self, ConnectorError> {
-        Ok(Self {
-            command: command.clone(),
-            location: location.clone(),
-            options: options.clone(),
-            context: context.clone(),
-            running: Mutex::new(None),
-        })
+        Ok(Self { package: OnDemand::new(Place::new(command, location, options, context)) })
     }
 
     fn running(&self) -> Result<Arc<Running>, ConnectorError> {
-        let mut running = self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(running) = running.as_ref() {
-            return Ok(Arc::clone(running));
-        }
-        let started = Arc::new(self.start()?);
-        *running = Some(Arc::clone(&started));
-        Ok(started)
-    }
-
-    fn start(&self) -> Result<Running, ConnectorError> {
-        let connection = Connection::open(&self.command, &self.context)?;
-        let shown = self.location.to_string();
-        let client = ImporterClient::new(connection.wire()).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let init = wire::InitRequest {
-            options: Some(options_to_wire(&self.context)),
-            proto: self.location.scheme.clone(),
-            config: self.command.config(&self.location, &self.options, &self.context),
-        };
-        let mut caller = client.clone();
-        let limit = connection.connect_max();
-        let answer = connection.call("open", &shown, limit, async move { caller.init(init).await })?;
-        let extended = self.command.extended && is_extended(answer.metadata());
-        let answer = answer.into_inner();
-        let kind = printable(&answer.r#type);
-        let info = SourceInfo {
-            kind: if kind.is_empty() { self.location.scheme.clone() } else { kind },
-            origin: printable(&answer.origin),
-            directory: clean(&answer.root),
-        };
-        Ok(Running { connection, client, info, location: shown, extended, session: Mutex::new(None) })
+        self.package.get(Running::start)
     }
 }
 
 impl Running {
+    fn start(place: &Place) -> Result<Self, ConnectorError> {
+        let connection = place.open()?;
+        let client = ImporterClient::new(connection.wire()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let init = wire::InitRequest {
+            options: Some(options_to_wire(&place.context)),
+            proto: place.proto(),
+            config: place.config(),
+        };
+        let mut caller = client.clone();
+        let (answer, extended) = place.init(&connection, async move { caller.init(init).await })?;
+        let info = SourceInfo {
+            kind: place.kind(&answer.r#type),
+            origin: printable(&answer.origin),
+            directory: clean(&answer.root),
+        };
+        let calls = extended
+            .then(|| SourceClient::new(connection.wire()).max_decoding_message_size(MESSAGE_BYTES_MAX));
+        let location = place.shown();
+        Ok(Self { connection, client, calls, info, location, extended, session: Mutex::new(None) })
+    }
+
     fn call<T>(
         &self,
         operation: &'static str,
@@ -135,7 +122,7 @@ impl Source for PluginSource {
     }
 
     fn ping(&self, report: &mut dyn FnMut(&str, Result<(), ConnectorError>)) {
-        let step = format!("start package {}", self.command.package);
+        let step = self.package.place.start_step();
         match self.running() {
             Err(error) => report(&step, Err(error)),
             Ok(running) => {

@@ -1,21 +1,23 @@
 //! A store behind a package.
 
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+mod ranges;
 
-use bytes::{Bytes, BytesMut};
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
 use kloset_connector::{
     ConnectorContext, ConnectorError, ErrorKind, Listed, Location, Options, PutMode, RangeRequest, Storage,
     StorageInfo, StoreFile,
 };
 use plugin_sdk::CHUNK_BYTES;
-use plugin_sdk::failure::{is_extended, printable};
+use plugin_sdk::failure::printable;
 use plugin_sdk::wire::store::store_client::StoreClient;
 use plugin_sdk::wire::store::{self as wire, ResourceType};
 use tonic::Status;
 
 use crate::PluginCommand;
-use crate::connection::{Connection, Patience, Wire};
+use crate::connection::{Connection, Wire};
+use crate::place::Place;
 
 /// A listing is one message of 34 bytes a name; this is thirty million names.
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
@@ -24,8 +26,6 @@ const CONFIG_BYTES_MAX: usize = 64 << 10;
 /// Longest file that is read whole, and longest lock.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 const LOCK_BYTES_MAX: u64 = 8 << 20;
-/// Ranges asked for at the same time: the package may have a slow line behind it.
-const RANGES_AT_ONCE: usize = 16;
 /// Fetching along what lies between is cheaper than another request over an unknown line.
 const GAP_BYTES: u64 = 256 << 10;
 /// Uploads and batches of ranges at the same time.
@@ -48,26 +48,20 @@ impl PluginStorage {
         options: &Options,
         context: &ConnectorContext,
     ) -> Result<Self, ConnectorError> {
-        let connection = Connection::open(command, context)?;
-        let shown = location.to_string();
+        let place = Place::new(command, location, options, context);
+        let connection = place.open()?;
         let client = StoreClient::new(connection.wire()).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let init = wire::InitRequest {
-            proto: location.scheme.clone(),
-            config: command.config(location, options, context),
-        };
-        let (extended, answer) = {
-            let mut client = client.clone();
-            let limit = connection.connect_max();
-            let answer = connection.call("open", &shown, limit, async move { client.init(init).await })?;
-            (command.extended && is_extended(answer.metadata()), answer.into_inner())
-        };
+        let init = wire::InitRequest { proto: place.proto(), config: place.config() };
+        let mut caller = client.clone();
+        let (answer, extended) = place.init(&connection, async move { caller.init(init).await })?;
+        let shown = place.shown();
         let mode = {
             let mut client = client.clone();
             let mode = async move { client.mode(wire::ModeRequest {}).await };
             connection.call("open", &shown, connection.silence_max(), mode)?.into_inner().mode
         };
         let info = StorageInfo {
-            kind: if answer.r#type.is_empty() { location.scheme.clone() } else { printable(&answer.r#type) },
+            kind: place.kind(&answer.r#type),
             location: shown,
             origin: printable(&answer.origin),
             root: printable(&String::from_utf8_lossy(&answer.root)),
@@ -132,73 +126,6 @@ fn resource(file: StoreFile) -> i32 {
     resource as i32
 }
 
-/// One whole answer of `Get`, no longer than `limit`.
-async fn fetch(
-    mut client: StoreClient<Wire>,
-    request: wire::GetRequest,
-    limit: u64,
-    progress: std::sync::Arc<std::sync::atomic::AtomicU64>,
-) -> Result<Bytes, Status> {
-    let mut chunks = client.get(request).await?.into_inner();
-    let mut first: Option<Bytes> = None;
-    let mut body = BytesMut::new();
-    let mut length = 0;
-    while let Some(message) = chunks.message().await? {
-        progress.fetch_add(1, Ordering::Relaxed);
-        length += message.chunk.len() as u64;
-        if length > limit {
-            return Err(Status::data_loss(format!("the package sends more than {limit} bytes")));
-        }
-        match first.take() {
-            None if body.is_empty() => first = Some(message.chunk),
-            None => body.extend_from_slice(&message.chunk),
-            Some(before) => {
-                body.extend_from_slice(&before);
-                body.extend_from_slice(&message.chunk);
-            }
-        }
-    }
-    // A short answer is handed on without copying.
-    Ok(first.unwrap_or_else(|| body.freeze()))
-}
-
-/// One range of a packfile, exactly as long as asked.
-async fn fetch_range(
-    client: StoreClient<Wire>,
-    request: RangeRequest,
-    progress: std::sync::Arc<std::sync::atomic::AtomicU64>,
-) -> Result<Bytes, Status> {
-    let mut parts: Vec<Bytes> = Vec::new();
-    let mut done = 0;
-    loop {
-        let rest = request.length - done;
-        let length = u32::try_from(rest).unwrap_or(u32::MAX);
-        let offset = request.offset.checked_add(done).ok_or_else(outside)?;
-        let get = wire::GetRequest {
-            mac: request.name.to_vec(),
-            r#type: resource(request.file),
-            range: Some(wire::Range { offset, length }),
-        };
-        let part = fetch(client.clone(), get, u64::from(length), progress.clone()).await?;
-        if part.len() as u64 != u64::from(length) {
-            return Err(outside());
-        }
-        done += part.len() as u64;
-        parts.push(part);
-        if done == request.length {
-            break;
-        }
-    }
-    Ok(match parts.len() {
-        1 => parts.swap_remove(0),
-        _ => parts.concat().into(),
-    })
-}
-
-fn outside() -> Status {
-    Status::data_loss("the range lies outside of the file")
-}
-
 impl Storage for PluginStorage {
     fn info(&self) -> StorageInfo {
         self.info.clone()
@@ -225,7 +152,7 @@ impl Storage for PluginStorage {
         let mut client = self.client.clone();
         let list = async move { client.list(wire::ListRequest { r#type: resource(file) }).await };
         let macs = self.call("list", &self.info.location, list)?.macs;
-        let names = macs.iter().filter_map(|mac| mac.as_slice().try_into().ok());
+        let names = macs.iter().filter_map(|mac| mac.as_ref().try_into().ok());
         Ok(names.map(|name| Listed { name, size: None, modified: None }).collect())
     }
 
@@ -262,7 +189,7 @@ impl Storage for PluginStorage {
         let limit = if file == StoreFile::Lock { LOCK_BYTES_MAX } else { FILE_BYTES_MAX };
         let request = wire::GetRequest { mac: name.to_vec(), r#type: resource(file), range: None };
         let progress = self.connection.progress();
-        let body = fetch(self.client.clone(), request, limit, progress);
+        let body = ranges::fetch(self.client.clone(), request, limit, progress);
         let silence = self.connection.silence_max();
         self.connection.call("read", &self.shown(file, name), silence, body).map(Vec::from)
     }
@@ -272,51 +199,7 @@ impl Storage for PluginStorage {
         requests: &[RangeRequest],
         deliver: &(dyn Fn(usize, Result<Bytes, ConnectorError>) + Sync),
     ) {
-        let (sender, answers) = mpsc::channel();
-        let mut waiting: std::collections::BTreeSet<usize> = std::collections::BTreeSet::new();
-        let mut next = requests.iter().enumerate();
-        let mut patience = Patience::new(&self.connection, self.connection.silence_max());
-        loop {
-            while waiting.len() < RANGES_AT_ONCE
-                && let Some((index, request)) = next.next()
-            {
-                if request.file != StoreFile::Packfile {
-                    deliver(index, self.part_of_whole(request));
-                    continue;
-                }
-                waiting.insert(index);
-                let (client, request, sender) = (self.client.clone(), *request, sender.clone());
-                let range = fetch_range(client, request, self.connection.progress());
-                self.connection.runtime().spawn(async move {
-                    let _ = sender.send((index, range.await));
-                });
-            }
-            if waiting.is_empty() {
-                return;
-            }
-            match answers.recv_timeout(std::time::Duration::from_millis(100)) {
-                Ok((index, result)) => {
-                    waiting.remove(&index);
-                    let Some(request) = requests.get(index) else { continue };
-                    let shown = || self.shown(request.file, &request.name);
-                    deliver(
-                        index,
-                        result.map_err(|status| self.connection.failed(&status, "read", &shown())),
-                    );
-                }
-                Err(_) => {
-                    if let Err(error) = patience.check("read", &self.info.location) {
-                        let kind = error.kind;
-                        let rest = waiting.into_iter().chain(next.map(|(index, _)| index));
-                        for index in rest {
-                            let location = self.info.location.as_str();
-                            deliver(index, Err(ConnectorError::new(kind, "read", location, &error.message)));
-                        }
-                        return;
-                    }
-                }
-            }
-        }
+        ranges::get(self, requests, deliver);
     }
 
     fn delete(&self, file: StoreFile, name: &[u8; 32]) -> Result<(), ConnectorError> {
@@ -349,23 +232,5 @@ impl Drop for PluginStorage {
     fn drop(&mut self) {
         let mut client = self.client.clone();
         self.connection.say_goodbye(async move { client.close(wire::CloseRequest {}).await });
-    }
-}
-
-impl PluginStorage {
-    /// States and locks cannot be read in part.
-    fn part_of_whole(&self, request: &RangeRequest) -> Result<Bytes, ConnectorError> {
-        let whole = Bytes::from(self.get(request.file, &request.name)?);
-        let end = request.offset.checked_add(request.length).filter(|&end| end <= whole.len() as u64);
-        let Some(end) = end else {
-            let shown = self.shown(request.file, &request.name);
-            return Err(ConnectorError::new(
-                ErrorKind::Corrupt,
-                "read",
-                shown,
-                "the range lies outside of the file",
-            ));
-        };
-        Ok(whole.slice(request.offset as usize..end as usize))
     }
 }

@@ -1,48 +1,23 @@
-//! The packages of one user: installing, listing, removing, and finding one by scheme.
+//! The packages of one user: installing, listing, removing.
 //!
 //! A package is its file in the data directory; the unpacked folder in the cache can be made again
 //! at any time. Changes happen under a lock, and every file and folder gets its name by a rename, so
 //! that an interrupted installation leaves nothing behind that counts.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use connector_plugin::PluginCommand;
 use kloset::Runtime;
 use kloset_connector::ConnectorContext;
 use rustix::fs::FlockOperation;
 
 use crate::extract::{extract, fresh_folder, make_private};
-use crate::manifest::below;
+use crate::serving::{check, schemes};
 use crate::{API_VERSION, Manifest, PackageName, PkgError, version};
 
 /// Hidden leftovers of interrupted installations go away after this long.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
-/// The packages that are to be used instead of what is built in, one name a line.
-const PREFERRED: &str = ".preferred";
-
-/// What a package can be for a scheme.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// Holds a store.
-    Storage,
-    /// Is backed up.
-    Source,
-    /// Is restored to.
-    Destination,
-}
-
-impl Role {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Storage => "storage",
-            Self::Source => "importer",
-            Self::Destination => "exporter",
-        }
-    }
-}
 
 /// Whether an installed version may be replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +49,7 @@ pub struct Installed {
 /// The packages of one user.
 #[derive(Clone)]
 pub struct Packages {
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     cache: PathBuf,
     context: ConnectorContext,
     runtime: Runtime,
@@ -177,105 +152,8 @@ impl Packages {
         Ok(removed)
     }
 
-    /// The program that serves a scheme, from the newest package that has one. Only packages that
-    /// `wanted` accepts are looked at.
-    pub fn connector(
-        &self,
-        scheme: &str,
-        role: Role,
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Result<Option<PluginCommand>, PkgError> {
-        let mut broken = None;
-        for one in self.list()?.iter().rev().filter(|one| one.name.fits_here() && wanted(&one.name.name)) {
-            match self.connector_of(one, scheme, role) {
-                Ok(Some(command)) => return Ok(Some(command)),
-                Ok(None) => {}
-                Err(error) => broken = Some(error),
-            }
-        }
-        // A damaged package matters only if no other one serves the scheme.
-        match broken {
-            Some(error) => Err(error),
-            None => Ok(None),
-        }
-    }
-
-    fn connector_of(
-        &self,
-        one: &Installed,
-        scheme: &str,
-        role: Role,
-    ) -> Result<Option<PluginCommand>, PkgError> {
-        let folder = self.unpacked(one)?;
-        let manifest = check(&folder)?;
-        let found = manifest.connectors.iter().find(|connector| {
-            connector.kind == role.word() && connector.protocols.iter().any(|protocol| protocol == scheme)
-        });
-        Ok(found.and_then(|connector| {
-            let mut command = PluginCommand::new(&one.name.name, folder.join(below(&connector.executable)?));
-            command.arguments.clone_from(&connector.args);
-            command.local_paths = connector.has_local_paths();
-            Some(command)
-        }))
-    }
-
-    /// Schemes that an installed package serves, in any role.
-    pub fn schemes(&self, one: &Installed) -> Result<BTreeSet<String>, PkgError> {
-        Ok(schemes(&check(&self.unpacked(one)?)?))
-    }
-
-    /// Whether the user wants a package instead of what is built in.
-    pub fn is_preferred(&self, name: &str) -> bool {
-        self.preferred().contains(name)
-    }
-
-    /// Prefers an installed package to what is built in.
-    pub fn prefer(&self, name: &str) -> Result<(), PkgError> {
-        if self.find(name)?.is_none() {
-            return Err(PkgError::NotInstalled(name.to_owned()));
-        }
-        let _lock = self.lock()?;
-        self.write_preferred(|names| {
-            names.insert(name.to_owned());
-        })
-    }
-
-    /// Prefers what is built in.
-    pub fn prefer_built_in(&self, name: &str) -> Result<(), PkgError> {
-        if !self.is_preferred(name) {
-            return Ok(());
-        }
-        let _lock = self.lock()?;
-        self.write_preferred(|names| {
-            names.remove(name);
-        })
-    }
-
-    fn preferred(&self) -> BTreeSet<String> {
-        let text = std::fs::read_to_string(self.data.join(PREFERRED)).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    fn write_preferred(&self, change: impl FnOnce(&mut BTreeSet<String>)) -> Result<(), PkgError> {
-        let before = self.preferred();
-        let mut names = before.clone();
-        change(&mut names);
-        if names == before {
-            return Ok(());
-        }
-        let path = self.data.join(PREFERRED);
-        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::Builder::new().prefix(".pkg-").tempfile_in(&self.data)?;
-            std::io::Write::write_all(&mut file, text.as_bytes())?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|error| PkgError::io("write", &path, &error))
-    }
-
     /// The unpacked folder, made again if it is missing.
-    fn unpacked(&self, one: &Installed) -> Result<PathBuf, PkgError> {
+    pub(crate) fn unpacked(&self, one: &Installed) -> Result<PathBuf, PkgError> {
         let folder = self.cache.join(one.name.stem());
         if folder.join("manifest.yaml").is_file() {
             return Ok(folder);
@@ -336,7 +214,7 @@ impl Packages {
         copy().map_err(|error| PkgError::io("copy", file, &error))
     }
 
-    fn lock(&self) -> Result<File, PkgError> {
+    pub(crate) fn lock(&self) -> Result<File, PkgError> {
         make_private(&self.data)?;
         let path = self.data.join(".lock");
         let lock = || -> std::io::Result<File> {
@@ -364,27 +242,6 @@ impl Packages {
             }
         }
     }
-}
-
-/// Reads the manifest of an unpacked package and looks at its executables.
-fn check(folder: &Path) -> Result<Manifest, PkgError> {
-    let path = folder.join("manifest.yaml");
-    let manifest = Manifest::read(&path)?;
-    for connector in &manifest.connectors {
-        let Some(executable) = below(&connector.executable) else { continue };
-        let known = !manifest.unknown_kinds().contains(&connector.kind.as_str());
-        if known && !folder.join(executable).is_file() {
-            let reason = format!("it names {:?}, which is not in the package", connector.executable);
-            return Err(PkgError::BadFile { path, reason });
-        }
-    }
-    Ok(manifest)
-}
-
-fn schemes(manifest: &Manifest) -> BTreeSet<String> {
-    let unknown = manifest.unknown_kinds();
-    let known = manifest.connectors.iter().filter(|one| !unknown.contains(&one.kind.as_str()));
-    known.flat_map(|connector| connector.protocols.iter().cloned()).collect()
 }
 
 fn remove_folder(path: &Path) -> Result<(), PkgError> {

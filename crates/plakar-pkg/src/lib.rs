@@ -13,20 +13,23 @@ mod extract;
 mod installed;
 pub mod manifest;
 pub mod name;
+mod preferred;
 mod recipe;
 mod remote;
+mod serving;
 pub mod token;
 pub mod version;
 
 pub use build::{BuildRequest, Built, build, build_own, own_package};
 pub use create::create;
 pub use error::PkgError;
-pub use installed::{Added, Installed, Packages, Role, Upgrade};
+pub use installed::{Added, Installed, Packages, Upgrade};
 pub use manifest::Manifest;
 pub use name::PackageName;
 pub use plugin_sdk::convert::{go_arch, go_os};
 pub use recipe::Recipe;
 pub use remote::{API_BASE, Available, PACKAGES_BASE, Remote};
+pub use serving::Role;
 pub use token::TokenFile;
 
 /// Version of the interface between plakar and packages: part of paths and of the index.

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use kloset_connector::{ConnectorContext, Location, Record, Xattr};
+use kloset_connector::{Applied, ConnectorContext, Limitation, Location, Outcome, Record, Target, Xattr};
 use kloset_format::path::{base_name, clean};
 use kloset_format::{FileInfo, FileMode, Timestamp};
 
-use crate::wire::{connectors, importer};
+use crate::failure::{from_message, to_message};
+use crate::wire::{connectors, importer, kloset};
 
 /// Attributes as a message.
 pub fn file_info_to_wire(info: &FileInfo) -> connectors::FileInfo {
@@ -83,6 +84,69 @@ pub fn xattrs_to_wire(xattrs: &[Xattr]) -> Vec<importer::Xattr> {
 /// Attributes that travelled with their record.
 pub fn xattrs_from_wire(xattrs: Vec<importer::Xattr>) -> Vec<Xattr> {
     xattrs.into_iter().map(|one| Xattr { name: one.name, value: one.value }).collect()
+}
+
+/// Limitations by their numbers, from 1.
+const LIMITATIONS: [Limitation; 7] = [
+    Limitation::Owner,
+    Limitation::Xattrs,
+    Limitation::SubSecondTime,
+    Limitation::TimeRange,
+    Limitation::SpecialFile,
+    Limitation::HardLink,
+    Limitation::SymlinkMetadata,
+];
+
+/// A path to restore as a message.
+pub fn target_to_wire(target: &Target) -> kloset::Target {
+    kloset::Target {
+        path: target.path.clone(),
+        info: Some(file_info_to_wire(&target.info)),
+        xattrs: xattrs_to_wire(&target.xattrs),
+        link: target.link.clone(),
+        original: Vec::new(),
+    }
+}
+
+/// A path to restore from a message; `None` if it leads out of the root or lacks attributes.
+pub fn target_from_wire(target: kloset::Target) -> Option<Target> {
+    let info = file_info_from_wire(target.info?, &target.path);
+    let xattrs = xattrs_from_wire(target.xattrs);
+    is_below(&target.path).then_some(Target { path: target.path, info, xattrs, link: target.link })
+}
+
+/// Whether a path stays below the root: the engine sends no other, but a peer could.
+pub(crate) fn is_below(path: &[u8]) -> bool {
+    let good = |name: &[u8]| !name.is_empty() && name != b"." && name != b".." && !name.contains(&0);
+    path.is_empty() || path.split(|&byte| byte == b'/').all(good)
+}
+
+/// The outcome of one item of a batch as a message.
+pub fn outcome_to_wire(index: usize, outcome: &Outcome) -> kloset::Outcome {
+    let index = u32::try_from(index).unwrap_or(u32::MAX);
+    match outcome {
+        Ok(applied) => {
+            let number = |limitation| LIMITATIONS.iter().position(|one| one == limitation);
+            let limitations = applied.limitations.iter().filter_map(number).map(|at| at as u32 + 1);
+            kloset::Outcome {
+                index,
+                limitations: limitations.collect(),
+                kept: applied.kept,
+                ..Default::default()
+            }
+        }
+        Err(error) => kloset::Outcome { index, failure: Some(to_message(error)), ..Default::default() },
+    }
+}
+
+/// The outcome of one item of a batch from a message.
+pub fn outcome_from_wire(outcome: &kloset::Outcome, operation: &'static str) -> Outcome {
+    if let Some(failure) = &outcome.failure {
+        return Err(from_message(failure, operation));
+    }
+    let by_number = |number: &u32| LIMITATIONS.get((*number as usize).checked_sub(1)?).copied();
+    let limitations = outcome.limitations.iter().filter_map(by_number).collect();
+    Ok(Applied { limitations, kept: outcome.kept })
 }
 
 /// What a source or destination is told of the machine.

@@ -2,8 +2,10 @@
 //!
 //! The host sends one record after the other, each file followed by its content. Directories are
 //! made at once, files and nodes at the same time as later ones arrive, and directories get their
-//! metadata when everything below them has been written.
+//! metadata when everything below them has been written. A host of ours calls the destination
+//! itself instead, batch by batch.
 
+mod batches;
 mod export;
 
 use std::process::ExitCode;
@@ -13,9 +15,11 @@ use kloset_connector::{ConnectorContext, ConnectorError, Destination, Location, 
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use self::batches::Batches;
 use crate::context::{Slot, blocking, context, first_failure};
 use crate::wire::exporter as wire;
 use crate::wire::exporter::exporter_server::{Exporter, ExporterServer};
+use crate::wire::kloset::destination_server::DestinationServer;
 
 type Make = dyn Fn(&Location, &Options, &ConnectorContext) -> Result<Arc<dyn Destination>, ConnectorError>
     + Send
@@ -28,13 +32,22 @@ pub fn serve_destination<D: Destination + 'static>(
     let make: Arc<Make> = Arc::new(move |location, options, context| {
         make(location, options, context).map(|destination| Arc::new(destination) as Arc<dyn Destination>)
     });
-    let service = ExporterServer::new(Service { make, destination: Slot::empty() });
-    crate::transport::serve(|server| server.add_service(service))
+    let opened: Arc<Opened> = Arc::new(Slot::empty());
+    let batches = DestinationServer::new(Batches { destination: Arc::clone(&opened) })
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let exporter = ExporterServer::new(Service { make, destination: opened });
+    crate::transport::serve(|server| server.add_service(exporter).add_service(batches))
 }
+
+/// The destination between `Init` and `Close`.
+type Opened = Slot<dyn Destination>;
+
+/// Longest message: a path with the values of its attributes, or the paths of a batch.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 struct Service {
     make: Arc<Make>,
-    destination: Slot<dyn Destination>,
+    destination: Arc<Opened>,
 }
 
 #[tonic::async_trait]
@@ -61,6 +74,7 @@ impl Exporter for Service {
             r#type: info.kind,
             root: info.root.into_bytes(),
             flags: 0,
+            batches_at_once: u32::try_from(info.batches_at_once).unwrap_or(1),
         });
         crate::failure::announce(response.metadata_mut());
         Ok(response)

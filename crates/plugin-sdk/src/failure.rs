@@ -7,8 +7,10 @@ use kloset_connector::{ConnectorError, ErrorKind};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
+use crate::wire::kloset::Failure;
+
 /// Metadata by which a side announces that it takes what goes beyond the protocol: names that are
-/// not UTF-8, listings, attributes with their records.
+/// not UTF-8, listings, attributes with their records, destinations served call by call.
 pub const EXTENDED: &str = "kloset-extended";
 
 const KIND: &str = "kloset-kind";
@@ -47,7 +49,7 @@ pub fn announce(metadata: &mut MetadataMap) {
 
 /// A failed operation as the protocol tells it.
 pub fn to_status(error: &ConnectorError) -> Status {
-    let (_, word, code) = KINDS.iter().find(|(kind, ..)| *kind == error.kind).unwrap_or(&KINDS[13]);
+    let (word, code) = words_of(error.kind);
     let mut metadata = MetadataMap::new();
     metadata.insert(KIND, MetadataValue::from_static(word));
     let mut text = |key: &'static str, text: &str| {
@@ -58,7 +60,7 @@ pub fn to_status(error: &ConnectorError) -> Status {
     if let Some(hint) = &error.hint {
         text(HINT, hint);
     }
-    Status::with_metadata(*code, cut(&error.to_string()), metadata)
+    Status::with_metadata(code, cut(&error.to_string()), metadata)
 }
 
 /// A failure that the other side told, as an error of `operation` on `location`.
@@ -69,8 +71,7 @@ pub fn from_status(status: &Status, operation: &'static str, location: &str) -> 
         String::from_utf8(value.to_vec()).ok()
     };
     let word = metadata.get(KIND).and_then(|value| value.to_str().ok());
-    let by_word = word.and_then(|word| KINDS.iter().find(|(_, name, _)| *name == word));
-    let kind = by_word.map_or_else(|| kind_of(status.code()), |(kind, ..)| *kind);
+    let kind = word.and_then(kind_by_word).unwrap_or_else(|| kind_of(status.code()));
     let message = text(MESSAGE).unwrap_or_else(|| status.message().to_owned());
     let message = match printable(&message) {
         text if text.is_empty() => format!("the package failed without a reason ({:?})", status.code()),
@@ -82,6 +83,36 @@ pub fn from_status(status: &Status, operation: &'static str, location: &str) -> 
         Some(hint) => error.with_hint(printable(&hint)),
         None => error,
     }
+}
+
+/// A failure of one item of a batch, as a message.
+pub fn to_message(error: &ConnectorError) -> Failure {
+    Failure {
+        kind: words_of(error.kind).0.to_owned(),
+        location: cut(&error.location).to_owned(),
+        message: cut(&error.message).to_owned(),
+        hint: cut(error.hint.as_deref().unwrap_or_default()).to_owned(),
+    }
+}
+
+/// The failure of one item of a batch that the other side told.
+pub fn from_message(failure: &Failure, operation: &'static str) -> ConnectorError {
+    let kind = kind_by_word(&failure.kind).unwrap_or(ErrorKind::Other);
+    let error =
+        ConnectorError::new(kind, operation, printable(&failure.location), printable(&failure.message));
+    match printable(&failure.hint) {
+        hint if hint.is_empty() => error,
+        hint => error.with_hint(hint),
+    }
+}
+
+fn words_of(kind: ErrorKind) -> (&'static str, Code) {
+    let found = KINDS.iter().find(|(one, ..)| *one == kind);
+    found.map_or(("other", Code::Unknown), |(_, word, code)| (word, *code))
+}
+
+fn kind_by_word(word: &str) -> Option<ErrorKind> {
+    KINDS.iter().find(|(_, name, _)| *name == word).map(|(kind, ..)| *kind)
 }
 
 /// Kinds that a peer without our metadata means by its codes.
@@ -123,9 +154,11 @@ mod tests {
     fn every_kind_crosses_the_wire() {
         for (kind, ..) in KINDS {
             let error = ConnectorError::new(kind, "open", "/a/ä", "no\nway").with_hint("try");
-            let back = from_status(&to_status(&error), "read", "elsewhere");
-            assert_eq!((back.kind, back.operation, back.location.as_str()), (kind, "read", "/a/ä"));
-            assert_eq!((back.message.as_str(), back.hint.as_deref()), ("no way", Some("try")));
+            let status = from_status(&to_status(&error), "read", "elsewhere");
+            for back in [status, from_message(&to_message(&error), "read")] {
+                assert_eq!((back.kind, back.operation, back.location.as_str()), (kind, "read", "/a/ä"));
+                assert_eq!((back.message.as_str(), back.hint.as_deref()), ("no way", Some("try")));
+            }
         }
     }
 

@@ -33,3 +33,5 @@ pub use storage::serve_storage;
 
 /// Largest piece of data in one message.
 pub const CHUNK_BYTES: usize = 1 << 20;
+/// Longest content that shares a message with others.
+pub const SHORT_BYTES_MAX: usize = 128 << 10;

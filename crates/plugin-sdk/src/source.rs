@@ -6,6 +6,7 @@
 
 mod read;
 mod scan;
+mod short;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -15,18 +16,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kloset_connector::{
     ConnectorContext, ConnectorError, Excluded, Location, Options, ScanOptions, Source, SourceInfo,
 };
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use self::read::Readers;
 use self::scan::{Dialect, Kept, ScanSender};
+use self::short::Short;
 use crate::context::{Slot, blocking, context, first_failure};
 use crate::wire::importer as wire;
 use crate::wire::importer::importer_server::{Importer, ImporterServer};
+use crate::wire::kloset::source_server::SourceServer;
 
 /// Records on their way to the host; each is small, and the connection has a window of its own.
 const RECORDS_WAITING: usize = 1024;
+/// Records of one message to a host of ours, and messages that may wait for the connection.
+const RECORDS_TOGETHER: usize = 256;
+const MESSAGES_WAITING: usize = 2;
 
 /// Turns the host's gitignore lines and the source's directory into a rule; `Err` says which line
 /// is wrong.
@@ -57,14 +64,16 @@ fn serve<S: Source + 'static>(
     let make: Arc<Make> = Arc::new(move |location, options, context| {
         make(location, options, context).map(|source| Arc::new(source) as Arc<dyn Source>)
     });
-    let service = ImporterServer::new(Service { make, rules, opened: Slot::empty() });
-    crate::transport::serve(|server| server.add_service(service))
+    let opened: Arc<Slot<Opened>> = Arc::new(Slot::empty());
+    let short = SourceServer::new(Short { opened: Arc::clone(&opened) });
+    let importer = ImporterServer::new(Service { make, rules, opened });
+    crate::transport::serve(|server| server.add_service(importer).add_service(short))
 }
 
 struct Service {
     make: Arc<Make>,
     rules: ExcludeRules,
-    opened: Slot<Opened>,
+    opened: Arc<Slot<Opened>>,
 }
 
 /// A source between `Init` and `Close`.
@@ -138,7 +147,7 @@ impl Importer for Service {
         let opened = self.opened.get()?;
         let dialect = Dialect::of(request.metadata());
         let mut acknowledged = request.into_inner();
-        let (sender, records) = tokio::sync::mpsc::channel(RECORDS_WAITING);
+        let (sender, records) = mpsc::channel(RECORDS_WAITING);
         let scan =
             ScanSender::new(sender.clone(), dialect, Arc::clone(&opened.kept), Arc::clone(&opened.closed));
         let kept = Arc::clone(&opened.kept);
@@ -155,7 +164,10 @@ impl Importer for Service {
             // The stream of records stays open until the host has acknowledged all of them.
             drop(sender);
         });
-        Ok(Response::new(ReceiverStream::new(records)))
+        Ok(Response::new(match dialect {
+            Dialect::Plain => ReceiverStream::new(records),
+            Dialect::Extended => together(records),
+        }))
     }
 
     type OpenStream = Pin<Box<dyn Stream<Item = Result<wire::OpenResponse, Status>> + Send>>;
@@ -178,4 +190,34 @@ impl Importer for Service {
         self.opened.clear();
         Ok(Response::new(wire::CloseResponse {}))
     }
+}
+
+/// Sends what is ready in one message, and waits for nothing to fill it.
+fn together(
+    mut records: mpsc::Receiver<Result<wire::ImportResponse, Status>>,
+) -> ReceiverStream<Result<wire::ImportResponse, Status>> {
+    let (sender, messages) = mpsc::channel(MESSAGES_WAITING);
+    tokio::spawn(async move {
+        let mut ready = Vec::new();
+        while records.recv_many(&mut ready, RECORDS_TOGETHER).await > 0 {
+            let mut together = Vec::with_capacity(ready.len());
+            let mut failure = None;
+            for record in ready.drain(..) {
+                match record {
+                    Ok(record) => together.push(record),
+                    Err(status) => failure = Some(status),
+                }
+            }
+            let message = wire::ImportResponse { together, ..Default::default() };
+            let sent = sender.send(Ok(message)).await.is_ok();
+            if let Some(status) = failure {
+                let _ = sender.send(Err(status)).await;
+                return;
+            }
+            if !sent {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(messages)
 }

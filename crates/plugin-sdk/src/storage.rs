@@ -130,7 +130,7 @@ impl Store for Service {
     ) -> Result<Response<wire::ListResponse>, Status> {
         let file = file(request.into_inner().r#type)?;
         let listed = self.on_storage(move |storage| storage.list(file)).await?;
-        let macs = listed.into_iter().map(|item| item.name.to_vec()).collect();
+        let macs = listed.into_iter().map(|item| Bytes::copy_from_slice(&item.name)).collect();
         Ok(Response::new(wire::ListResponse { macs }))
     }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Join, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 use tonic::transport::Server;
@@ -20,15 +20,16 @@ use tonic::transport::server::{Connected, Router};
 /// would make every message wait for the other side.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Longest frame that is taken; the protocol's 16 KiB would be many small reads and writes.
+const FRAME_BYTES: u32 = 256 << 10;
 /// Kernel buffer of each pipe.
 const PIPE_BYTES: usize = 1 << 20;
 /// Operations that are still running when the host has gone get this long to end.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Both pipes; when the connection is dropped, `_open` tells the server to end.
+/// The connection, in the shape that the server takes; when it is dropped, `_open` tells the server to end.
 struct Stdio {
-    reader: pipe::Receiver,
-    writer: pipe::Sender,
+    pipes: Join<pipe::Receiver, pipe::Sender>,
     _open: oneshot::Sender<()>,
 }
 
@@ -44,21 +45,20 @@ impl AsyncRead for Stdio {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(cx, buffer)
+        Pin::new(&mut self.pipes).poll_read(cx, buffer)
     }
 }
-
 impl AsyncWrite for Stdio {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.writer).poll_write(cx, bytes)
+        Pin::new(&mut self.pipes).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.writer).poll_flush(cx)
+        Pin::new(&mut self.pipes).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.writer).poll_shutdown(cx)
+        Pin::new(&mut self.pipes).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -66,11 +66,11 @@ impl AsyncWrite for Stdio {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.writer).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.pipes).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.writer.is_write_vectored()
+        self.pipes.is_write_vectored()
     }
 }
 
@@ -101,7 +101,8 @@ fn run(add: impl FnOnce(&mut Server) -> Router) -> io::Result<()> {
         });
         let mut server = Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES);
         add(&mut server)
             .serve_with_incoming(tokio_stream::wrappers::ReceiverStream::new(incoming))
             .await
@@ -118,9 +119,8 @@ fn take_stdio() -> io::Result<(Stdio, oneshot::Receiver<()>)> {
         // Only speed depends on it; the system may refuse.
         let _ = rustix::pipe::fcntl_setpipe_size(end, PIPE_BYTES);
     }
-    let reader = pipe::Receiver::from_owned_fd(input)?;
-    let writer = pipe::Sender::from_owned_fd(output)?;
+    let pipes = tokio::io::join(pipe::Receiver::from_owned_fd(input)?, pipe::Sender::from_owned_fd(output)?);
     rustix::stdio::dup2_stdout(io::stderr().as_fd())?;
     let (open, closed) = oneshot::channel();
-    Ok((Stdio { reader, writer, _open: open }, closed))
+    Ok((Stdio { pipes, _open: open }, closed))
 }

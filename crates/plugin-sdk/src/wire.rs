@@ -14,6 +14,11 @@ pub mod plakar {
     }
 }
 
+/// What goes beyond the protocol, between two peers of ours.
+pub mod kloset {
+    include!("generated/kloset.rs");
+}
+
 /// The source role.
 pub mod importer {
     include!("generated/importer.rs");

@@ -1,6 +1,5 @@
-//! The one stream of an export and the results that come back.
+//! The plain protocol: one stream of records, each file followed by its content.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
@@ -9,18 +8,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use kloset_connector::{Applied, ConnectorError, ErrorKind, Limitation, Outcome, Report, Target};
-use kloset_format::path::clean;
+use kloset_connector::{ConnectorError, ErrorKind, Report, Target};
 use plugin_sdk::CHUNK_BYTES;
 use plugin_sdk::convert::file_info_to_wire;
-use plugin_sdk::failure::printable;
 use plugin_sdk::wire::connectors::Record;
+use plugin_sdk::wire::exporter::ExportRequest;
 use plugin_sdk::wire::exporter::export_request::Packet;
-use plugin_sdk::wire::exporter::{ExportRequest, ExportResponse};
 use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
-use super::Running;
+use super::results::{Answer, Results, collect, guard, outcome, shown};
+use super::{Running, again};
 use crate::connection::Patience;
 
 /// Messages on their way to the connection, each up to a megabyte.
@@ -42,20 +40,6 @@ pub(super) struct Export {
     sender: Mutex<Option<mpsc::Sender<ExportRequest>>>,
     results: Arc<Mutex<Results>>,
     ended: Mutex<Option<blocking::Receiver<Result<(), Status>>>>,
-}
-
-/// One answer: index in the batch, and the package's error text.
-type Answer = (usize, String);
-
-/// Where an answer goes: index in the batch, and the batch.
-type Waiter = (usize, blocking::Sender<Answer>);
-
-/// Who waits for the result of which path.
-#[derive(Default)]
-struct Results {
-    waiting: HashMap<Vec<u8>, Vec<Waiter>>,
-    /// Why no more results will come.
-    over: Option<Status>,
 }
 
 impl Export {
@@ -143,7 +127,7 @@ impl Export {
         let path = [b"/", target.path.as_slice()].concat();
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
         let all_text = text(&path) && target.link.as_deref().is_none_or(text);
-        if !running.extended && !all_text {
+        if !all_text {
             return Err(ConnectorError::new(
                 ErrorKind::Unsupported,
                 "write",
@@ -258,46 +242,6 @@ impl Export {
     }
 }
 
-async fn collect(
-    mut stream: Streaming<ExportResponse>,
-    results: &Mutex<Results>,
-    progress: &std::sync::atomic::AtomicU64,
-) -> Result<(), Status> {
-    while let Some(message) = stream.message().await? {
-        progress.fetch_add(1, Ordering::Relaxed);
-        let Some(result) = message.result else { continue };
-        let path = clean(&result.header.unwrap_or_default().pathname);
-        let mut results = guard(results);
-        let Some(list) = results.waiting.get_mut(&path) else { continue };
-        if !list.is_empty() {
-            let (index, sender) = list.remove(0);
-            let _ = sender.send((index, result.error));
-        }
-        if list.is_empty() {
-            results.waiting.remove(&path);
-        }
-    }
-    Ok(())
-}
-
-fn outcome(running: &Running, target: &Target, text: String) -> Outcome {
-    let text = printable(&text);
-    let mut limitations = Vec::new();
-    if !target.xattrs.is_empty() {
-        limitations.push(Limitation::Xattrs);
-    }
-    if text.is_empty() {
-        return Ok(Applied { limitations, kept: false });
-    }
-    if target.path.is_empty() {
-        // Many packages refuse a root that exists. If it is really missing, all else fails too.
-        let events = &running.connection.context().events;
-        events.warning(&format!("package {}: {}: {text}", running.connection.package(), running.location));
-        return Ok(Applied { limitations, kept: true });
-    }
-    Err(ConnectorError::new(ErrorKind::Other, "write", shown(target), text))
-}
-
 fn file_info(target: &Target) -> plugin_sdk::wire::connectors::FileInfo {
     let mut info = file_info_to_wire(&target.info);
     if info.name.is_empty() {
@@ -313,16 +257,4 @@ fn file_info(target: &Target) -> plugin_sdk::wire::connectors::FileInfo {
         }
     }
     info
-}
-
-fn again(error: &ConnectorError) -> ConnectorError {
-    ConnectorError::new(error.kind, error.operation, error.location.as_str(), error.message.as_str())
-}
-
-fn shown(target: &Target) -> String {
-    String::from_utf8_lossy(&target.path).into_owned()
-}
-
-fn guard<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -13,6 +13,7 @@ use kloset_connector::{ConnectorError, ErrorKind, FileSink, Outcome, Target};
 
 use super::Running;
 use super::export::{Body, Export};
+use super::results::shown;
 
 /// A large file on its way.
 pub(super) struct SpooledFile {
@@ -58,8 +59,4 @@ impl FileSink for SpooledFile {
     }
 
     fn abandon(self: Box<Self>) {}
-}
-
-fn shown(target: &Target) -> String {
-    String::from_utf8_lossy(&target.path).into_owned()
 }

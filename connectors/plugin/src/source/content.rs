@@ -12,9 +12,12 @@ use plugin_sdk::wire::importer::{OpenRequest, OpenResponse};
 use tonic::Streaming;
 
 use super::Running;
+use super::short::{self, Short};
 
 /// Contents read at the same time: the package may have a slow line behind it.
 const READS_AT_ONCE: usize = 8;
+/// Threads that hand short contents to the engine.
+const ANSWERS_AT_ONCE: usize = 2;
 
 /// A content being read.
 pub(super) struct Content {
@@ -69,30 +72,48 @@ impl Read for Content {
     }
 }
 
+/// Why the whole package is lost, once it is.
+#[derive(Default)]
+pub(super) struct Lost(Mutex<Option<ConnectorError>>);
+
+impl Lost {
+    pub(super) fn set(&self, error: ConnectorError) {
+        self.guard().get_or_insert(error);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.guard().is_some()
+    }
+
+    fn guard(&self) -> std::sync::MutexGuard<'_, Option<ConnectorError>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
 /// Reads what is asked for from a few threads.
 pub(super) fn read(
     running: &Arc<Running>,
     requests: &Receiver<ReadRequest>,
     sink: &dyn ContentSink,
 ) -> Result<(), ConnectorError> {
-    let lost: Mutex<Option<ConnectorError>> = Mutex::new(None);
+    let lost = Lost::default();
+    let (short, answers) = match running.calls.clone() {
+        Some(calls) => short::begin(running, calls).map(|(short, answers)| (Some(short), Some(answers)))?,
+        None => (None, None),
+    };
     let context = running.connection.context();
     let threads = context.concurrency.unwrap_or(READS_AT_ONCE).clamp(1, 64);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Ok(request) = requests.recv() {
-                    if let Err(error) = read_one(running, request, sink) {
-                        lost.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
-                    }
-                    if lost.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
-                        return;
-                    }
-                }
-            });
+        for answers in std::iter::repeat_n(answers, ANSWERS_AT_ONCE).flatten() {
+            let lost = &lost;
+            scope.spawn(move || answers.take_all(running, sink, lost));
+        }
+        for short in std::iter::repeat_n(short, threads) {
+            let lost = &lost;
+            scope.spawn(move || read_requests(running, requests, short.as_ref(), sink, lost));
         }
     });
-    if let Some(error) = lost.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+    if let Some(error) = lost.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
         return Err(error);
     }
     if let Some(session) = running.session() {
@@ -101,8 +122,31 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Takes requests until there are no more, or the package is lost.
+fn read_requests(
+    running: &Arc<Running>,
+    requests: &Receiver<ReadRequest>,
+    short: Option<&Short>,
+    sink: &dyn ContentSink,
+    lost: &Lost,
+) {
+    while let Ok(request) = requests.recv() {
+        match short.filter(|short| short.takes(&request)) {
+            Some(short) => short.ask(request, lost),
+            None => {
+                if let Err(error) = read_one(running, request, sink) {
+                    lost.set(error);
+                }
+            }
+        }
+        if lost.is_set() {
+            return;
+        }
+    }
+}
+
 /// Reads one content; an error means that the whole package is lost.
-fn read_one(
+pub(super) fn read_one(
     running: &Arc<Running>,
     request: ReadRequest,
     sink: &dyn ContentSink,

@@ -16,19 +16,20 @@ use super::Running;
 use super::content::Content;
 use super::listings::{Extended, Plain};
 
-/// Records on their way from the connection to the listings.
-const RECORDS_WAITING: usize = 4096;
-/// Records taken at once.
-const RECORDS_AT_ONCE: usize = 1024;
+/// Messages on their way from the connection to the listings; one may hold hundreds of records.
+const MESSAGES_WAITING: usize = 64;
 /// After the last record the package has nothing important to say.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What one message brought.
+type Records = Result<Vec<ImportResponse>, Status>;
 
 /// A scan until all of its records are acknowledged.
 pub(super) struct Session {
     acknowledge: Mutex<Option<mpsc::UnboundedSender<ImportRequest>>>,
     /// Regular files that the engine may still want to read. Peers of ours want no acknowledgement.
     unread: Mutex<HashMap<Vec<u8>, connectors::Record>>,
-    records: Mutex<Option<mpsc::Receiver<Result<ImportResponse, Status>>>>,
+    records: Mutex<Option<mpsc::Receiver<Records>>>,
 }
 
 impl Session {
@@ -38,14 +39,17 @@ impl Session {
         let requests = tokio_stream::wrappers::UnboundedReceiverStream::new(acknowledged);
         let import = async move { client.import(requests).await };
         let mut stream = running.call("scan", &running.location, import)?.into_inner();
-        let (sender, records) = mpsc::channel(RECORDS_WAITING);
+        let (sender, records) = mpsc::channel(MESSAGES_WAITING);
         let progress = running.connection.progress();
         running.connection.runtime().spawn(async move {
             loop {
                 let message = stream.message().await;
                 progress.fetch_add(1, Ordering::Relaxed);
                 let (item, last) = match message {
-                    Ok(Some(message)) => (Ok(message), false),
+                    Ok(Some(mut message)) => match std::mem::take(&mut message.together) {
+                        together if together.is_empty() => (Ok(vec![message]), false),
+                        together => (Ok(together), false),
+                    },
                     Ok(None) => return,
                     Err(status) => (Err(status), true),
                 };
@@ -95,17 +99,15 @@ impl Session {
     }
 
     fn next(&self, running: &Running) -> Result<Vec<ImportResponse>, ConnectorError> {
-        let mut batch = Vec::new();
         let mut records = guard(&self.records);
         let Some(records) = records.as_mut() else { return Err(ended_early(running)) };
         let limit = running.connection.silence_max();
-        let receive = records.recv_many(&mut batch, RECORDS_AT_ONCE);
-        running.connection.wait("scan", &running.location, limit, receive)?;
-        if batch.is_empty() {
-            return Err(ended_early(running));
+        match running.connection.wait("scan", &running.location, limit, records.recv())? {
+            None => Err(ended_early(running)),
+            Some(records) => {
+                records.map_err(|status| running.connection.failed(&status, "scan", &running.location))
+            }
         }
-        let failed = |status: &Status| running.connection.failed(status, "scan", &running.location);
-        batch.into_iter().map(|item| item.map_err(|status| failed(&status))).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Destinations behind a package of ours, by the protocol alone.
+//! Destinations behind a package of ours: the whole contract, and by the plain protocol alone.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,6 +7,7 @@ use std::path::Path;
 
 use connector_plugin::PluginDestination;
 use kloset_connector::{Destination, ErrorKind, HardLink, Options};
+use testkit::suites::destination::Factory;
 use testkit::suites::drive::{self, assert_restored};
 use testkit::tree::{Fidelity, build_odd_tree, read_tree};
 
@@ -18,7 +19,15 @@ fn destination(path: &Path, extended: bool) -> PluginDestination {
 }
 
 #[test]
-fn an_odd_tree_comes_back_through_a_package() {
+fn destination_behind_a_package_keeps_the_contract() {
+    testkit::suites::destination::run(&Factory {
+        fidelity: Fidelity { endless_paths: false, ..Fidelity::everything() },
+        make: &|path| Box::new(destination(path, true)),
+    });
+}
+
+#[test]
+fn an_odd_tree_comes_back_by_the_plain_protocol() {
     let temp = tempfile::tempdir().expect("temporary folder");
     let (source, target) = (temp.path().join("source"), temp.path().join("target"));
     std::fs::create_dir(&source).expect("folder");
@@ -26,8 +35,10 @@ fn an_odd_tree_comes_back_through_a_package() {
     let fidelity =
         Fidelity { xattrs: false, hard_links: false, endless_paths: false, ..Fidelity::everything() };
     build_odd_tree(&source, fidelity).expect("tree");
-    let tree = read_tree(&source).expect("tree");
-    let outcomes = drive::restore(&destination(&target, true), &tree);
+    let mut tree = read_tree(&source).expect("tree");
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+    tree.retain(|path, node| text(path) && node.link.as_deref().is_none_or(text));
+    let outcomes = drive::restore(&destination(&target, false), &tree);
     let links: Vec<_> = outcomes
         .iter()
         .filter(|(_, outcome)| outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Unsupported))
@@ -55,7 +66,7 @@ fn an_odd_tree_comes_back_through_a_package() {
 #[test]
 fn links_are_left_to_the_engine() {
     let temp = tempfile::tempdir().expect("temporary folder");
-    let destination = destination(temp.path(), true);
+    let destination = destination(temp.path(), false);
     let links = [HardLink { path: b"a".to_vec(), original: b"b".to_vec() }];
     let collect = drive::Collect::new(1);
     destination.hard_links(&links, &collect.report());

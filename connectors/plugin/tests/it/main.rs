@@ -1,6 +1,7 @@
 //! Packages as connectors: the conformance suites, and packages that misbehave.
 
 mod destination;
+mod memory;
 mod misbehaviour;
 mod python;
 mod source;

@@ -14,9 +14,9 @@ use testkit::tree::{build_small_tree, read_tree};
 
 use crate::support::{Heard, context, location};
 
-/// `$PLAKAR_TEST_PYTHON`, else `python3`, if it has grpcio.
+/// `$PLAKAR_TEST_PYTHON`, else that of the system, if it has grpcio.
 fn package(role: &str, report: &Path) -> Option<PluginCommand> {
-    let python = std::env::var("PLAKAR_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = std::env::var("PLAKAR_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned());
     let has_grpc = Command::new(&python).args(["-c", "import grpc"]).stderr(Stdio::null()).status();
     if !has_grpc.is_ok_and(|status| status.success()) {
         eprintln!("skipped: {python} has no grpcio; PLAKAR_TEST_PYTHON may name one that has");

@@ -14,7 +14,8 @@ pub fn command(role: &str, extended: bool) -> PluginCommand {
     command
 }
 
-fn example(name: &str) -> PathBuf {
+/// An example of this crate.
+pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("path of this test");
     let path = test.parent().and_then(Path::parent).expect("target folder").join("examples").join(name);
     assert!(path.exists(), "{} is missing: `cargo test -p connector-plugin` builds it", path.display());

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use connector_plugin::{PluginCommand, PluginSource, PluginStorage};
+use connector_plugin::{PluginCommand, PluginDestination, PluginSource, PluginStorage};
 use kloset_connector::{ConnectorContext, Location, Options};
 use testkit::sshd::{ALIAS, Sshd};
-use testkit::suites::source::Factory;
+use testkit::suites::{destination, source};
 use testkit::tree::Fidelity;
 
 fn location(path: &Path) -> Location {
@@ -33,12 +33,26 @@ fn source_program_keeps_the_contract() {
     let server = Sshd::start().expect("private sshd");
     let command = PluginCommand::new("sftp", env!("CARGO_BIN_EXE_sftpImporter"));
     let context = ConnectorContext::silent("/".into());
-    testkit::suites::source::run(&Factory {
+    testkit::suites::source::run(&source::Factory {
         fidelity: Fidelity::sftp(),
         make: &|path, more| {
             let mut options = options(&server);
             options.extend(more.clone());
             Box::new(PluginSource::new(&command, &location(path), &options, &context).expect("named"))
+        },
+    });
+}
+
+#[test]
+fn destination_program_keeps_the_contract() {
+    let server = Sshd::start().expect("private sshd");
+    let command = PluginCommand::new("sftp", env!("CARGO_BIN_EXE_sftpExporter"));
+    let context = ConnectorContext::silent("/".into());
+    testkit::suites::destination::run(&destination::Factory {
+        fidelity: Fidelity::sftp(),
+        make: &|path| {
+            let made = PluginDestination::new(&command, &location(path), &options(&server), &context);
+            Box::new(made.expect("named"))
         },
     });
 }

@@ -258,7 +258,9 @@ async fn answer(results: &Results, record: Record, outcome: Result<Applied, Conn
     let _ = results.send(Ok(ExportResponse { result: Some(result) })).await;
 }
 
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+pub(super) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("the connector panicked"))
 }
 

@@ -52,6 +52,9 @@ pub struct ImportResponse {
     pub in_chain: bool,
     #[prost(bool, tag = "20")]
     pub chain_ended: bool,
+    /// More messages, in order, and nothing else in this one.
+    #[prost(message, repeated, tag = "21")]
+    pub together: ::prost::alloc::vec::Vec<ImportResponse>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Xattr {

@@ -21,6 +21,9 @@ pub struct InitResponse {
     pub root: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint32, tag = "4")]
     pub flags: u32,
+    /// Only told to a peer that announced itself: useful number of batches at the same time.
+    #[prost(uint32, tag = "16")]
+    pub batches_at_once: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PingRequest {}

@@ -1,4 +1,7 @@
 //! Contents: one long call of the connector, many answers.
+//!
+//! A host of ours gets short contents many to a message; everything else is a stream of pieces
+//! for each content.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -11,9 +14,10 @@ use kloset_connector::{ConnectorError, ContentSink, ReadRequest, Source};
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use crate::CHUNK_BYTES;
-use crate::failure::to_status;
+use crate::failure::{to_message, to_status};
 use crate::wire::importer::OpenResponse;
+use crate::wire::kloset::{Content, Failure, Wanted};
+use crate::{CHUNK_BYTES, SHORT_BYTES_MAX};
 
 /// Pieces of one content that may wait for the host.
 const PIECES_WAITING: usize = 2;
@@ -28,10 +32,18 @@ pub(super) struct Readers {
     next: AtomicU64,
 }
 
+/// Where a content goes.
+enum Answer {
+    /// Piece by piece.
+    Pieces(mpsc::Sender<Piece>),
+    /// In one, with the host's token.
+    Whole(u64, mpsc::Sender<Content>),
+}
+
 /// Who waits for a content.
 #[derive(Default)]
 struct Waiting {
-    answers: Mutex<HashMap<u64, mpsc::Sender<Piece>>>,
+    answers: Mutex<HashMap<u64, Answer>>,
     /// Why no content will be read any more.
     lost: Mutex<Option<Status>>,
 }
@@ -44,8 +56,18 @@ impl Readers {
     /// Asks for a content; its pieces arrive one by one.
     pub(super) fn open(&self, path: Vec<u8>, size_hint: u64) -> Result<mpsc::Receiver<Piece>, Status> {
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+        self.ask(path, size_hint, Answer::Pieces(sender))?;
+        Ok(receiver)
+    }
+
+    /// Asks for a short content; the answer comes in one.
+    pub(super) fn want(&self, wanted: Wanted, answers: &mpsc::Sender<Content>) -> Result<(), Status> {
+        self.ask(wanted.path, wanted.size_hint, Answer::Whole(wanted.token, answers.clone()))
+    }
+
+    fn ask(&self, path: Vec<u8>, size_hint: u64, answer: Answer) -> Result<(), Status> {
         let token = self.next.fetch_add(1, Ordering::Relaxed);
-        guard(&self.waiting.answers).insert(token, sender);
+        guard(&self.waiting.answers).insert(token, answer);
         let sent = self.queue()?.send(ReadRequest { token, path, size_hint });
         if sent.is_err() {
             guard(&self.waiting.answers).remove(&token);
@@ -57,7 +79,7 @@ impl Readers {
             guard(&self.waiting.answers).remove(&token);
             return Err(lost);
         }
-        Ok(receiver)
+        Ok(())
     }
 
     fn queue(&self) -> Result<Sender<ReadRequest>, Status> {
@@ -87,42 +109,77 @@ impl Waiting {
             Err(error) => to_status(error),
         };
         *guard(&self.lost) = Some(status.clone());
-        for (_, sender) in guard(&self.answers).drain() {
-            let _ = sender.blocking_send(Err(status.clone()));
+        for (_, answer) in guard(&self.answers).drain() {
+            let failure = || Failure { message: status.message().to_owned(), ..Default::default() };
+            match answer {
+                Answer::Pieces(sender) => drop(sender.blocking_send(Err(status.clone()))),
+                Answer::Whole(token, sender) => {
+                    drop(sender.blocking_send(Content {
+                        token,
+                        failure: Some(failure()),
+                        ..Default::default()
+                    }));
+                }
+            }
         }
     }
 
-    fn take(&self, token: u64) -> Option<mpsc::Sender<Piece>> {
+    fn take(&self, token: u64) -> Option<Answer> {
         guard(&self.answers).remove(&token)
     }
 }
 
 impl ContentSink for Waiting {
     fn content(&self, request: ReadRequest, reader: &mut dyn Read) {
-        let Some(sender) = self.take(request.token) else { return };
-        loop {
-            match read_piece(reader, request.size_hint) {
-                Ok(piece) if piece.is_empty() => return,
-                Ok(chunk) => {
-                    if sender.blocking_send(Ok(OpenResponse { chunk })).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    let path = String::from_utf8_lossy(&request.path).into_owned();
-                    let error = ConnectorError::from_io("read", path, error);
-                    let _ = sender.blocking_send(Err(to_status(&error)));
-                    return;
-                }
-            }
+        match self.take(request.token) {
+            Some(Answer::Pieces(sender)) => send_pieces(&request, reader, &sender),
+            Some(Answer::Whole(token, sender)) => drop(sender.blocking_send(whole(token, &request, reader))),
+            None => {}
         }
     }
 
     fn failed(&self, request: ReadRequest, error: ConnectorError) {
-        if let Some(sender) = self.take(request.token) {
-            let _ = sender.blocking_send(Err(to_status(&error)));
+        match self.take(request.token) {
+            Some(Answer::Pieces(sender)) => drop(sender.blocking_send(Err(to_status(&error)))),
+            Some(Answer::Whole(token, sender)) => {
+                let failure = Some(to_message(&error));
+                drop(sender.blocking_send(Content { token, failure, ..Default::default() }));
+            }
+            None => {}
         }
     }
+}
+
+fn send_pieces(request: &ReadRequest, reader: &mut dyn Read, sender: &mpsc::Sender<Piece>) {
+    loop {
+        let piece = match read_piece(reader, request.size_hint) {
+            Ok(piece) if piece.is_empty() => return,
+            Ok(chunk) => Ok(OpenResponse { chunk }),
+            Err(error) => Err(to_status(&read_failed(request, error))),
+        };
+        let last = piece.is_err();
+        if sender.blocking_send(piece).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// A content in one; only the beginning is read of one that has grown too long.
+fn whole(token: u64, request: &ReadRequest, reader: &mut dyn Read) -> Content {
+    let mut data =
+        Vec::with_capacity(usize::try_from(request.size_hint).unwrap_or(0).min(SHORT_BYTES_MAX) + 1);
+    match reader.take(SHORT_BYTES_MAX as u64 + 1).read_to_end(&mut data) {
+        Ok(count) if count > SHORT_BYTES_MAX => Content { token, too_long: true, ..Default::default() },
+        Ok(_) => Content { token, data: data.into(), ..Default::default() },
+        Err(error) => {
+            let failure = Some(to_message(&read_failed(request, error)));
+            Content { token, failure, ..Default::default() }
+        }
+    }
+}
+
+fn read_failed(request: &ReadRequest, error: std::io::Error) -> ConnectorError {
+    ConnectorError::from_io("read", String::from_utf8_lossy(&request.path).into_owned(), error)
 }
 
 /// The next piece, as long as a message may be; empty at the end.
