@@ -8,9 +8,9 @@ use testkit::sshd::{ALIAS, Sshd};
 
 use crate::support::Home;
 
-const OS: &str = std::env::consts::OS;
+pub const OS: &str = std::env::consts::OS;
 
-fn arch() -> &'static str {
+pub fn arch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -19,7 +19,7 @@ fn arch() -> &'static str {
 }
 
 /// Puts the sources of a package whose program does nothing below `folder`.
-fn sources(home: &Home, folder: &str, scheme: &str) -> PathBuf {
+pub fn sources(home: &Home, folder: &str, scheme: &str) -> PathBuf {
     let folder = home.path(folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("serve"), "#!/bin/sh\necho started >&2\nexit 7\n").unwrap();
@@ -66,27 +66,6 @@ fn a_package_lives_from_create_to_rm() {
     assert!(home.run(["pkg", "rm", "demo"]).err.contains("is not installed"));
     assert_eq!(home.run(["pkg", "list"]).ok(), "");
     assert!(home.run(["at", "demo://x", "ls"]).fails(66).contains("backend 'demo' does not exist"));
-}
-
-#[test]
-fn mistakes_have_their_words_and_codes() {
-    let home = Home::new();
-    assert!(home.run(["pkg", "add"]).fails(64).contains("not enough arguments"));
-    assert!(home.run(["pkg"]).fails(64).contains("no action specified"));
-    assert!(
-        home.run(["pkg", "add", "/nonexistent/x.ptar"]).fails(1).contains("file not found: /nonexistent")
-    );
-    assert!(home.run(["pkg", "create", "x"]).fails(64).contains("wrong usage"));
-    let create = |words: &[&str]| home.run(["pkg", "create"].iter().chain(words));
-    assert!(create(&["x/manifest.yaml", "0.1.0"]).fails(1).contains("bad version string: 0.1.0"));
-    sources(&home, "src", "demo");
-    std::fs::copy(home.path("src/manifest.yaml"), home.path("src/other.yaml")).unwrap();
-    let err = create(&["src/other.yaml", "v0.1.0"]).fails(1);
-    assert!(err.contains("manifest's file name must be manifest.yaml"), "{err}");
-    std::fs::set_permissions(home.path("src/serve"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(create(&["src/manifest.yaml", "v0.1.0"]).fails(1).contains("Not executable: "));
-    assert!(home.run(["pkg", "prefer", "demo"]).fails(1).contains("is not installed"));
-    assert!(home.run(["pkg", "list", "extra"]).fails(64).contains("too many arguments"));
 }
 
 #[test]
@@ -150,28 +129,104 @@ fn login_fetch_and_logout() {
     assert_eq!(home.run(["login", "-status"]).ok(), "not logged in\n");
 }
 
+const SFTP_PROGRAMS: [&str; 3] = ["sftpImporter", "sftpExporter", "sftpStorage"];
+
 /// The programs of the SFTP package, if this test run has built them.
 fn sftp_programs() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_plakar")).parent()?;
-    ["sftpImporter", "sftpExporter", "sftpStorage"]
+    let found = SFTP_PROGRAMS.iter().all(|name| folder.join(name).is_file());
+    if !found {
+        eprintln!("skipped: the programs of sftp-package are not built");
+    }
+    found.then(|| folder.to_owned())
+}
+
+/// A program `cargo` that says it has built what this test run has built.
+fn stand_in_for_cargo(home: &Home, programs: &Path) -> PathBuf {
+    let bin = home.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let messages: String = SFTP_PROGRAMS
         .iter()
-        .all(|name| folder.join(name).is_file())
-        .then(|| folder.to_owned())
+        .map(|name| format!("echo '{{\"executable\":\"{}\"}}'\n", programs.join(name).display()))
+        .collect();
+    std::fs::write(bin.join("cargo"), format!("#!/bin/sh\n{messages}")).unwrap();
+    std::fs::set_permissions(bin.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    bin
+}
+
+#[test]
+fn sftp_is_added_listed_built_added_and_removed() {
+    let Some(programs) = sftp_programs() else { return };
+    let home = Home::new();
+    let cargo = stand_in_for_cargo(&home, &programs);
+    sftp_from_add_to_rm(&home, &format!("{}:/usr/bin:/bin", cargo.display()));
+}
+
+#[test]
+#[ignore = "builds the SFTP connector with cargo, which takes minutes"]
+fn sftp_is_added_listed_built_with_cargo_added_and_removed() {
+    let home = Home::new();
+    sftp_from_add_to_rm(&home, &std::env::var("PATH").unwrap());
+}
+
+/// `pkg add sftp | pkg list | pkg build sftp | pkg add ./sftp_v1.0.7_linux_amd64.ptar | pkg rm sftp`.
+fn sftp_from_add_to_rm(home: &Home, path: &str) {
+    let nowhere = [("PLAKAR_PACKAGE_URL", "http://127.0.0.1:1")];
+    let out = home.run_with(["pkg", "add", "sftp"], &nowhere).ok();
+    assert!(out.starts_with("sftp is built in, version v"), "{out}");
+    assert_eq!(home.run(["pkg", "list"]).ok(), "");
+
+    let user = PathBuf::from(std::env::var("HOME").unwrap());
+    let kept = |name: &str, default: &str| {
+        std::env::var(name).unwrap_or_else(|_| user.join(default).display().to_string())
+    };
+    let (cargo_home, rustup_home) = (kept("CARGO_HOME", ".cargo"), kept("RUSTUP_HOME", ".rustup"));
+    let target = Path::new(env!("CARGO_BIN_EXE_plakar")).ancestors().nth(2).unwrap().display().to_string();
+    let variables = [
+        ("PATH", path),
+        ("CARGO_HOME", &cargo_home),
+        ("RUSTUP_HOME", &rustup_home),
+        ("CARGO_TARGET_DIR", &target),
+        ("CARGO_NET_OFFLINE", "true"),
+    ];
+    let version = env!("CARGO_PKG_VERSION");
+    let built = format!("sftp_v{version}_{OS}_{}.ptar", arch());
+    let out = home.run_with(["pkg", "build", "sftp"], &variables).ok();
+    assert_eq!(out, format!("Plugin created successfully: {}\n", home.path(&built).display()));
+    let err = home.run_with(["pkg", "build", "sftp"], &variables).fails(1);
+    assert!(err.contains("file exists"), "{err}");
+    home.run(["pkg", "add", &format!("./{built}")]).ok();
+    assert_eq!(home.run(["pkg", "list"]).ok(), format!("sftp@v{version} (built-in one in use)\n"));
+
+    // The same programs as a newer version, which `-u` takes.
+    let newer = format!("sftp_v1.0.7_{OS}_{}.ptar", arch());
+    std::fs::copy(home.path(&built), home.path(&newer)).unwrap();
+    let err = home.run(["pkg", "add", &format!("./{newer}")]).fails(1);
+    assert!(err.contains("already installed"), "{err}");
+    home.run(["pkg", "add", "-u", &format!("./{newer}")]).ok();
+    assert_eq!(home.run(["pkg", "list", "-long"]).ok(), format!("{newer} (built-in one in use)\n"));
+
+    home.run(["store", "add", "far", "sftp://h/x", "package=true"]).ok();
+    let shown = home.run(["store", "show"]).ok();
+    home.run(["pkg", "rm", "sftp"]).ok();
+    assert_eq!(home.run(["pkg", "list"]).ok(), "");
+    assert_eq!(home.run(["store", "show"]).ok(), shown);
+    let err = home.run(["at", "@far", "ls"]).fails(66);
+    assert!(err.contains("package=true"), "{err}");
+    home.run(["pkg", "add", &format!("./{newer}")]).ok();
+    home.run(["pkg", "rm", "sftp"]).ok();
 }
 
 #[test]
 fn the_sftp_package_is_used_where_it_is_preferred() {
-    let Some(programs) = sftp_programs() else {
-        eprintln!("skipped: the programs of sftp-package are not built");
-        return;
-    };
+    let Some(programs) = sftp_programs() else { return };
     let server = Sshd::start().unwrap();
     let home = Home::with_store_and_data();
     let package = home.path("package");
     std::fs::create_dir(&package).unwrap();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../connectors/sftp-package/manifest.yaml");
     std::fs::copy(manifest, package.join("manifest.yaml")).unwrap();
-    for name in ["sftpImporter", "sftpExporter", "sftpStorage"] {
+    for name in SFTP_PROGRAMS {
         std::fs::copy(programs.join(name), package.join(name)).unwrap();
     }
     home.run([
