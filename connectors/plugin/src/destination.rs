@@ -18,7 +18,7 @@ use kloset_connector::{
     Applied, ConnectorContext, ConnectorError, Destination, DestinationInfo, ErrorKind, FileContent,
     FileSink, HardLink, Limitation, Location, Options, Report, Target,
 };
-use kloset_format::FileInfo;
+use kloset_format::{FileInfo, FileMode, Timestamp};
 use plugin_sdk::convert::options_to_wire;
 use plugin_sdk::failure::printable;
 use plugin_sdk::wire::exporter as wire;
@@ -155,13 +155,18 @@ impl Destination for PluginDestination {
         Ok(self.running()?.info.clone())
     }
 
-    /// By the plain protocol, the package makes its root when the first record arrives.
+    /// By the plain protocol, the root is the first record; a package that refuses one that exists
+    /// is told of, and not taken for failed.
     fn prepare(&self) -> Result<(), ConnectorError> {
         let running = self.running()?;
-        match running.calls.clone() {
-            Some(calls) => batches::prepare(&running, calls),
-            None => running.export().map(drop),
+        if let Some(calls) = running.calls.clone() {
+            return batches::prepare(&running, calls);
         }
+        let result = Mutex::new(Ok(()));
+        running.export()?.batch(&running, vec![(root(), Body::None)], &|_, outcome| {
+            *result.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = outcome.map(drop);
+        });
+        result.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The plain protocol cannot look; the package replaces what is there or refuses to.
@@ -254,4 +259,19 @@ impl Destination for PluginDestination {
 
 fn without_body(targets: &[Target]) -> Vec<(Target, Body)> {
     targets.iter().map(|target| (target.clone(), Body::None)).collect()
+}
+
+/// The folder that everything is restored below, until its own attributes are known.
+fn root() -> Target {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let info = FileInfo {
+        mode: FileMode(FileMode::DIRECTORY | 0o700),
+        mod_time: Timestamp {
+            seconds: i64::try_from(now.as_secs()).unwrap_or(0),
+            nanoseconds: now.subsec_nanos(),
+        },
+        nlink: 1,
+        ..FileInfo::made_up_directory(b"/")
+    };
+    Target { path: Vec::new(), info, xattrs: Vec::new(), link: None }
 }

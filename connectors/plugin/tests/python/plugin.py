@@ -288,9 +288,13 @@ def unary(work):
 
 
 def relay(source, sink):
-    while data := source():
-        while data:
-            data = data[sink(data) :]
+    try:
+        while data := source():
+            while data:
+                data = data[sink(data) :]
+    except OSError:
+        # The host has gone.
+        pass
 
 
 def main():

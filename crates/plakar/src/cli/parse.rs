@@ -102,6 +102,11 @@ fn command_line(command: &Command, words: &[OsString], path: &str) -> Result<Vec
     };
     let name = name.to_string_lossy();
     let Some(sub) = command.find_subcommand(name.as_ref()) else {
+        // The one command for which upstream names the word.
+        if path == "pkg" {
+            let unknown = Failure::usage(format!("invalid argument: {name}"));
+            return Err(unknown.with_text(help::usage(command, path)));
+        }
         let verbs: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
         return Err(Failure::usage(format!("usage: plakar {path} [{}]", verbs.join("|"))));
     };

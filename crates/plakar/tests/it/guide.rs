@@ -136,5 +136,5 @@ fn the_guide_leads_from_an_empty_folder_to_a_package_in_use() {
             files += 1;
         }
     }
-    assert_eq!((files, run), (2, 20), "files and commands of the guide");
+    assert_eq!((files, run), (2, 19), "files and commands of the guide");
 }
