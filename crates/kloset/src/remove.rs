@@ -3,7 +3,7 @@
 use kloset_format::state::StateWriter;
 use kloset_format::{Mac, ResourceType, SnapshotId, Version};
 
-use crate::write::{StateName, publish_state};
+use crate::write::{StateName, changed, publish_state};
 use crate::{Error, Repository};
 
 /// Marks `snapshots` as removed. Their blobs stay until maintenance.
@@ -13,10 +13,12 @@ pub fn remove(repository: &Repository, snapshots: &[SnapshotId]) -> Result<(), E
     }
     repository.ensure_writable()?;
     let now = repository.runtime.clock.now().to_nanoseconds();
-    let mut writer = StateWriter::new(repository.index.newest_state());
+    let changed = changed(repository)?;
+    let present = changed.as_ref().unwrap_or(repository);
+    let mut writer = StateWriter::new(present.index.newest_state());
     for snapshot in snapshots {
         writer.coloured(ResourceType::SNAPSHOT, &Mac(snapshot.0), now);
     }
-    let plain = writer.finish(Version::V1_1_0, repository.state_time_ns(), [0; 16]);
+    let plain = writer.finish(Version::V1_1_0, present.state_time_ns(), [0; 16]);
     publish_state(repository, StateName::FromContent, &plain).map(|_| ())
 }

@@ -110,7 +110,7 @@ fn repair_locked(
     monitor.event(Event::Phase("repair"));
     for (state, packfiles) in &broken.named_states {
         let contents = work.read(packfiles)?;
-        work.write(*state, &contents)?;
+        work.write(*state, StateId::ZERO, &contents)?;
     }
     let damaged_before = work.done.damaged;
     let contents = work.read(&broken.orphans)?;
@@ -118,11 +118,14 @@ fn repair_locked(
     match broken.lost_parents.split_first() {
         // Only if nothing is missing may a state stand for the lost one.
         Some((first, others)) if all_are_sound => {
-            work.write(*first, &contents)?;
-            others.iter().try_for_each(|state| work.write(*state, &[]))?;
+            work.write(*first, StateId::ZERO, &contents)?;
+            others.iter().try_for_each(|state| work.write(*state, StateId::ZERO, &[]))?;
         }
         _ if contents.is_empty() => {}
-        _ => work.write(StateId(work.whole.runtime.random_name()), &contents)?,
+        _ => {
+            let name = StateId(work.whole.runtime.random_name());
+            work.write(name, work.whole.index.newest_state(), &contents)?;
+        }
     }
     work.show_snapshots()?;
     Ok(work.done)
@@ -189,10 +192,11 @@ impl Work<'_> {
         Ok(contents)
     }
 
-    /// Publishes a state, without snapshots.
-    fn write(&mut self, name: StateId, contents: &[Contents]) -> Result<(), Error> {
+    /// Publishes a state, without snapshots. One that others build on has no parent: it may not come after
+    /// them.
+    fn write(&mut self, name: StateId, parent: StateId, contents: &[Contents]) -> Result<(), Error> {
         let now_ns = self.whole.runtime().clock.now().to_nanoseconds();
-        let mut writer = StateWriter::new(StateId::ZERO);
+        let mut writer = StateWriter::new(parent);
         for one in contents {
             for (blob, place) in &one.blobs {
                 writer.location(

@@ -454,8 +454,8 @@ impl Shared {
         name: StateId,
         first: &dyn Fn(&mut StateWriter),
     ) -> Result<(), Error> {
-        let parent = uploaded.checkpoint.unwrap_or_else(|| self.repository.index.newest_state());
-        let mut writer = StateWriter::new(parent);
+        let now = present(&self.repository)?;
+        let mut writer = StateWriter::new(now.index.newest_state());
         first(&mut writer);
         for (packfile, records, _) in &uploaded.unpublished {
             for record in records {
@@ -465,7 +465,7 @@ impl Shared {
         for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
             writer.packfile(packfile, &name, *acknowledged_ns);
         }
-        let plain = writer.finish(Version::V1_1_0, self.repository.state_time_ns(), [0; 16]);
+        let plain = writer.finish(Version::V1_1_0, now.state_time_ns(), [0; 16]);
         publish_state(&self.repository, StateName::Given(name), &plain).map(|_| ())
     }
 
@@ -559,14 +559,22 @@ pub(crate) fn seal_above_bytes(repository: &Repository) -> u64 {
 
 /// The repository as its states are now: the same one if they have not changed.
 fn present(repository: &Arc<Repository>) -> Result<Arc<Repository>, Error> {
+    Ok(changed(repository)?.map_or_else(|| Arc::clone(repository), Arc::new))
+}
+
+/// The repository with the states that have come since it was opened, if there are any.
+///
+/// A new state names the newest one as its parent: the reference implementation knows no other order, and
+/// what is deleted before it was made stays.
+pub(crate) fn changed(repository: &Repository) -> Result<Option<Repository>, Error> {
     let listed = repository.storage.list(StoreFile::State).map_err(Error::Storage)?;
     let known: HashSet<StateId> = repository.states().iter().copied().collect();
     if listed.len() == known.len() && listed.iter().all(|file| known.contains(&StateId(file.name))) {
-        return Ok(Arc::clone(repository));
+        return Ok(None);
     }
-    let refreshed = Arc::new(repository.refresh()?);
+    let refreshed = repository.refresh()?;
     refreshed.ensure_writable()?;
-    Ok(refreshed)
+    Ok(Some(refreshed))
 }
 
 fn give_up(lock: Arc<StoreLock>, cause: &Error) {

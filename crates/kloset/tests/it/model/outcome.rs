@@ -31,6 +31,9 @@ const CALLS: [(Operation, StoreFile, usize); 9] = [
     (Operation::GetRanges, StoreFile::Packfile, 8),
 ];
 
+/// Number of the step that is maintenance.
+const MAINTENANCE: usize = 3;
+
 const FAULTS: [Fault; 11] = [
     Fault::CrashBefore,
     Fault::CrashAfter,
@@ -65,7 +68,15 @@ impl Model {
     /// One step on a first store that misbehaves; whatever comes of it is taken over if it is right.
     pub fn fail_at_something(&mut self) {
         let (operation, file, most) = CALLS[self.numbers.below(CALLS.len())];
-        let (nth, fault) = (self.numbers.below(most) as u64, FAULTS[self.numbers.below(FAULTS.len())]);
+        let (nth, mut fault) = (self.numbers.below(most) as u64, FAULTS[self.numbers.below(FAULTS.len())]);
+        let what = self.numbers.below(7);
+        // A store that hides its newest state for good is not noticed by a client without a memory, and
+        // without grace there is nothing else to keep maintenance from what that state tells of.
+        if (what, operation, file) == (MAINTENANCE, Operation::List, StoreFile::State)
+            && fault == Fault::Vanish
+        {
+            fault = Fault::StaleListing;
+        }
         let script = match self.numbers.below(3) {
             0 => Script::FromNth { operation, file, nth, fault },
             _ => Script::OnNth { operation, file, nth, fault },
@@ -73,7 +84,6 @@ impl Model {
         let faulty = FaultyStore::new(self.main.store.clone(), script, self.numbers.next());
         let machine = self.machine();
         let options = kloset::repository::OpenOptions::new(machine, Arc::new(SilentMonitor));
-        let what = self.numbers.below(7);
         let outcome = match open_with(faulty, options) {
             Ok(client) => self.do_something(what, &client),
             Err(error) => Err(Error::from(error)),
@@ -100,7 +110,7 @@ impl Model {
                 }
                 outcome
             }
-            3 => {
+            MAINTENANCE => {
                 let options = self.maintenance();
                 self.stale.swept_since = true;
                 maintain(client, &options, &SilentMonitor).map(|_| ())
