@@ -32,6 +32,9 @@ pub const TOPICS: [Topic; 3] = [
         items: &[
             ("PATH, fs:PATH", "A folder of this machine; a PATH that ends in .ptar is a single-file store"),
             ("sftp://[USER@]HOST[:PORT]/PATH", "A folder behind SFTP, reached with the system's ssh"),
+            ("http://HOST[:PORT], https://HOST[:PORT]", "A store that `plakar server` serves"),
+            ("stdin:[/NAME], tar:FILE", "Sources: standard input as one file, the members of an archive"),
+            ("stdout:", "Destination: one file on standard output"),
             (
                 "@NAME, @NAME:PATH",
                 "An entry of the configuration; PATH is joined to it, or replaces its path",
@@ -48,6 +51,8 @@ pub const TOPICS: [Topic; 3] = [
             ("PLAKAR_GRACEPERIOD", "How long maintenance keeps what is not used; 168h by default"),
             ("PLAKAR_NODELETION", "true: maintenance keeps the files of packfiles"),
             ("PLAKAR_LOCKLESS", "true: no locks are taken; for stores that nobody else writes"),
+            ("PLAKAR_SERVER_TOKEN", "Token between `plakar server` and those who use its store"),
+            ("PLAKAR_UI_TOKEN", "Token of `plakar ui` instead of a random one"),
             ("PLAKAR_TOKEN", "Token for the package server, instead of that of `plakar login`"),
             ("XDG_CONFIG_HOME, XDG_CACHE_HOME, XDG_DATA_HOME", "Where the three directories are"),
         ],
