@@ -83,8 +83,8 @@ impl Model {
         let is_listed = self.main.ids().contains(&id);
         let outcome = Snapshot::open(&client, id).and_then(|snapshot| duplicate(&snapshot));
         match outcome {
-            // Nobody can know of it but the others.
-            Err(_) if !is_listed => {}
+            // Removed by others, or moved by them to where an old view does not look.
+            Err(_) if !is_listed || (by_stale && self.stale.swept_since) => {}
             outcome => {
                 if let Some(copy) = self.done(outcome) {
                     assert!(is_listed, "a removed snapshot was duplicated: {}", self.story());
