@@ -25,17 +25,21 @@ const NODES_PER_BATCH: usize = 1024;
 /// Nodes remembered by single lookups: roots and the levels below them, a few MiB at most.
 const NODES_CACHED: usize = 512;
 
-/// Nodes that single lookups have met, so that the next lookup costs its leaf only.
+/// Records of trees, and nodes that single lookups have met, so that the next lookup costs its leaf
+/// only.
 #[derive(Default)]
-pub(crate) struct NodeCache(Mutex<HashMap<Mac, Arc<Node>>>);
+pub(crate) struct NodeCache {
+    records: Mutex<HashMap<BlobId, TreeRecord>>,
+    nodes: Mutex<HashMap<Mac, Arc<Node>>>,
+}
 
 impl NodeCache {
     fn get(&self, mac: Mac) -> Option<Arc<Node>> {
-        guard(&self.0).get(&mac).cloned()
+        guard(&self.nodes).get(&mac).cloned()
     }
 
     fn put(&self, mac: Mac, node: &Arc<Node>) {
-        let mut nodes = guard(&self.0);
+        let mut nodes = guard(&self.nodes);
         if nodes.len() >= NODES_CACHED {
             nodes.clear();
         }
@@ -67,10 +71,18 @@ impl<'a> Tree<'a> {
         record: Mac,
         order: KeyOrder,
     ) -> Result<Self, Error> {
-        let bytes = repository.read_blob(BlobId::new(record_type, record))?;
-        let record = TreeRecord::decode(&bytes).map_err(|error| {
-            damaged_blob(repository, BlobId::new(record_type, record), &error.to_string())
-        })?;
+        let blob = BlobId::new(record_type, record);
+        let known = guard(&cache.records).get(&blob).copied();
+        let record = match known {
+            Some(record) => record,
+            None => {
+                let bytes = repository.read_blob(blob)?;
+                let record = TreeRecord::decode(&bytes)
+                    .map_err(|error| damaged_blob(repository, blob, &error.to_string()))?;
+                guard(&cache.records).insert(blob, record);
+                record
+            }
+        };
         let node_type = match record_type {
             ResourceType::VFS_BTREE => ResourceType::VFS_NODE,
             ResourceType::ERROR_BTREE => ResourceType::ERROR_NODE,
@@ -213,12 +225,16 @@ impl<'a> Tree<'a> {
         Ok(node)
     }
 
-    fn nodes(&self, macs: &[Mac]) -> Vec<Result<Node, Error>> {
+    fn nodes(&self, macs: &[Mac]) -> Vec<Result<Arc<Node>, Error>> {
+        // One node is the top of a tree, or all of a small one: lookups meet it again.
+        if let [mac] = macs {
+            return vec![self.node(*mac)];
+        }
         let wanted: Vec<BlobId> = macs.iter().map(|&mac| BlobId::new(self.node_type, mac)).collect();
-        let slots: Vec<OnceLock<Result<Node, Error>>> = wanted.iter().map(|_| OnceLock::new()).collect();
+        let slots: Vec<OnceLock<Result<Arc<Node>, Error>>> = wanted.iter().map(|_| OnceLock::new()).collect();
         self.repository.read_blobs(&wanted, DecodeOn::AllCores, &|at, result| {
             if let (Some(slot), Some(&mac)) = (slots.get(at), macs.get(at)) {
-                let _ = slot.set(result.and_then(|bytes| self.decode(mac, &bytes)));
+                let _ = slot.set(result.and_then(|bytes| self.decode(mac, &bytes)).map(Arc::new));
             }
         });
         let undelivered = || Err(Error::Internal("a tree node was not delivered".to_owned()));

@@ -92,6 +92,15 @@ impl Snapshot {
 
     /// The entry at a clean absolute path with the name of its blob.
     pub(crate) fn named_entry(&self, path: &[u8]) -> Result<NamedEntry, Error> {
+        if let Some(entry) = self.trees().found(path) {
+            return Ok(entry);
+        }
+        let entry = self.look_up(path)?;
+        self.trees().remember(path, &entry);
+        Ok(entry)
+    }
+
+    fn look_up(&self, path: &[u8]) -> Result<NamedEntry, Error> {
         if path == b"/" {
             return self.entry_from_tree(path);
         }

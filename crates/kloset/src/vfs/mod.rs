@@ -15,7 +15,7 @@ mod walk;
 mod xattrs;
 
 use std::cmp::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kloset_format::entry::Entry;
 use kloset_format::error_entry::ErrorEntry;
@@ -54,6 +54,20 @@ pub(crate) struct SnapshotTrees {
     /// The part of the dirpack index that the first walk loaded, and the directory it is below.
     directories: OnceLock<(Vec<u8>, Arc<DirectoryIndex>)>,
     nodes: crate::btree::NodeCache,
+    /// The path that was looked up last: who finds a path most often goes on with it.
+    last_found: Mutex<Option<(Vec<u8>, NamedEntry)>>,
+}
+
+impl SnapshotTrees {
+    fn found(&self, path: &[u8]) -> Option<NamedEntry> {
+        let last = self.last_found.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(have, _)| have == path).map(|(_, entry)| entry.clone())
+    }
+
+    fn remember(&self, path: &[u8], entry: &NamedEntry) {
+        let mut last = self.last_found.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((path.to_vec(), entry.clone()));
+    }
 }
 
 impl Snapshot {
