@@ -38,6 +38,9 @@ pub struct Plan {
     pub verifier: Option<PathBuf>,
 }
 
+/// Backups to a store before the next one begins, so that looking at it stays cheap.
+const BACKUPS_MAX: u64 = 3;
+
 /// How it went.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -72,6 +75,9 @@ struct Stage {
     sshd: Sshd,
     proxy: Proxy,
     random: u64,
+    /// Backups that each store has been the place of.
+    far_backups: u64,
+    here_backups: u64,
 }
 
 /// Runs the plan; `say` gets a line per run.
@@ -116,15 +122,39 @@ impl Stage {
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
         crate::tree::build_small_tree(&temp.path().join("tree"), 40, 25, 2000)?;
         let random = plan.seed;
-        let mut stage = Self { plan, temp, sshd, proxy, random };
+        let mut stage = Self { plan, temp, sshd, proxy, random, far_backups: 0, here_backups: 0 };
         stage.change_tree(0)?;
-        for (store, source) in [(stage.far(), None), (stage.here(), Some(stage.path("tree")))] {
-            stage.must(&["at", &store, "create", "-plaintext"])?;
-            if let Some(source) = source {
-                stage.must(&["at", &store, "backup", &source])?;
-            }
-        }
+        stage.must(&["at", &stage.far(), "create", "-plaintext"])?;
+        stage.create_here()?;
         Ok(stage)
+    }
+
+    fn create_here(&self) -> io::Result<()> {
+        fs::create_dir_all(self.path("here"))?;
+        self.must(&["at", &self.here(), "create", "-plaintext"])?;
+        self.must(&["at", &self.here(), "backup", &self.path("tree")])
+    }
+
+    /// Counts a backup; after some, its store is left for a new one at another place.
+    fn renew_store(&mut self, direction: Direction) -> io::Result<()> {
+        match direction {
+            Direction::BackupTo => {
+                self.far_backups += 1;
+                if self.far_backups % BACKUPS_MAX == 0 {
+                    fs::remove_dir_all(self.path("far"))?;
+                    self.must(&["at", &self.far(), "create", "-plaintext"])?;
+                }
+            }
+            Direction::BackupFrom => {
+                self.here_backups += 1;
+                if self.here_backups % BACKUPS_MAX == 0 {
+                    fs::remove_dir_all(self.path("here"))?;
+                    self.create_here()?;
+                }
+            }
+            Direction::RestoreTo => {}
+        }
+        Ok(())
     }
 
     fn path(&self, name: &str) -> String {
@@ -133,11 +163,15 @@ impl Stage {
 
     /// The store behind the line.
     fn far(&self) -> String {
-        format!("sftp://{ALIAS}{}", self.path("far"))
+        format!("sftp://{ALIAS}{}", self.far_folder())
+    }
+
+    fn far_folder(&self) -> String {
+        self.path(&format!("far/{}", self.far_backups / BACKUPS_MAX))
     }
 
     fn here(&self) -> String {
-        self.path("here")
+        self.path(&format!("here/{}", self.here_backups / BACKUPS_MAX))
     }
 
     fn next(&mut self) -> u64 {
@@ -231,14 +265,15 @@ impl Stage {
         let mut found = self.left_behind(code);
         let why = if code == 0 { String::new() } else { told(&words, &output) };
         match direction {
-            Direction::BackupTo => self.judge_store("far", code, &mut found)?,
-            Direction::BackupFrom => self.judge_store("here", code, &mut found)?,
+            Direction::BackupTo => self.judge_store(&self.far_folder(), code, &mut found)?,
+            Direction::BackupFrom => self.judge_store(&self.here(), code, &mut found)?,
             Direction::RestoreTo if code == 0 => self.compare("target", &mut found)?,
             Direction::RestoreTo => {}
         }
         if !found.is_empty() && code == 0 {
             found.push(told(&words, &output));
         }
+        self.renew_store(direction)?;
         Ok((code, why, found))
     }
 
@@ -316,11 +351,10 @@ impl Stage {
     }
 
     /// The store as another machine sees it: not by the line, and with an empty cache.
-    fn judge_store(&mut self, name: &str, code: i32, found: &mut Vec<String>) -> io::Result<()> {
+    fn judge_store(&self, store: &str, code: i32, found: &mut Vec<String>) -> io::Result<()> {
         let cache = "fresh";
         let _ = fs::remove_dir_all(self.path(cache));
-        let store = self.path(name);
-        let words = ["at", &store, "check"];
+        let words = ["at", store, "check"];
         let output = self.command(&words, cache).output()?;
         // A store without any snapshot has nothing to check.
         let empty = String::from_utf8_lossy(&output.stderr).contains("no snapshot");
@@ -329,7 +363,7 @@ impl Stage {
             found.push(told(&words, &output));
         }
         if let Some(program) = &self.plan.verifier {
-            let output = Command::new(program).arg(&store).stdin(Stdio::null()).output()?;
+            let output = Command::new(program).arg(store).stdin(Stdio::null()).output()?;
             if !output.status.success() {
                 let text = [output.stdout, output.stderr].concat();
                 let text = String::from_utf8_lossy(&text);
@@ -339,7 +373,7 @@ impl Stage {
         if code == 0 {
             let _ = fs::remove_dir_all(self.path("back"));
             let back = self.path("back");
-            let words = ["at", &store, "restore", "-to", &back];
+            let words = ["at", store, "restore", "-to", &back];
             let output = self.command(&words, cache).output()?;
             if !output.status.success() {
                 found.push(told(&words, &output));
