@@ -28,7 +28,7 @@ mod write;
 
 pub use error::{Error, OpenError};
 pub use inspect::{DirectoryListing, Locks, StateContents};
-pub use monitor::{Event, Monitor, SilentMonitor};
+pub use monitor::{Event, Monitor, SilentMonitor, Stored};
 pub use repository::{BlobId, BlobLocation, Repository};
 pub use runtime::{Locking, Runtime};
 pub use snapshot::Snapshot;

@@ -53,10 +53,28 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// A run ends without a snapshot; this much of its work is recorded for the next one.
+    Checkpoint(Stored),
     /// Something the user should know.
     Warning(&'a str),
     /// Something that may be shown as an `info:` line.
     Info(&'a str),
+}
+
+/// Blobs of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Their number.
+    pub blobs: u64,
+    /// Their encoded bytes.
+    pub bytes: u64,
+}
+
+impl Stored {
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.blobs += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
 }
 
 /// Receives events, from any thread; must not block for long.

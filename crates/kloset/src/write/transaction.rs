@@ -19,8 +19,9 @@ use super::lock::{LockKind, StoreLock};
 use super::packer::Packer;
 use super::publish::{StateName, publish_state};
 use crate::guard::guard;
+use crate::monitor::Stored;
 use crate::state::MacHasher;
-use crate::{BlobId, Error, Repository};
+use crate::{BlobId, Error, Event, Repository};
 
 /// Claims are spread over this many sets, so that threads rarely wait for each other.
 const CLAIM_SHARDS: usize = 64;
@@ -61,6 +62,8 @@ struct Uploaded {
     headers: Vec<(PackfileId, BlobRecord)>,
     since: Instant,
     all: Vec<PackfileId>,
+    /// What the states of this transaction tell of.
+    published: Stored,
     /// The last state of this transaction, or the one that it comes after.
     checkpoint: Option<StateId>,
 }
@@ -134,6 +137,7 @@ impl Transaction {
                 headers: Vec::new(),
                 since: Instant::now(),
                 all: Vec::new(),
+                published: Stored::default(),
                 checkpoint: after,
             }),
             written_bytes: AtomicU64::new(0),
@@ -292,20 +296,22 @@ impl Transaction {
         }
         let failure = self.flush().err();
         self.stop_uploaders();
-        if let Some(lost) =
-            [Some(cause), failure.as_ref()].into_iter().flatten().find(|e| e.is_out_of_reach())
-        {
-            self.give_lock_up(lost);
-            return;
-        }
+        let lost = [Some(cause), failure.as_ref()].into_iter().flatten().find(|e| e.is_out_of_reach());
         let mut uploaded = guard(&self.shared.uploaded);
         // A state must not name a packfile that the store does not list.
         let all_listed = !matches!(cause, Error::PackfileVanished(_));
-        if all_listed && !uploaded.unpublished.is_empty() {
+        if lost.is_none() && all_listed && !uploaded.unpublished.is_empty() {
             let _ = self.shared.checkpoint(&mut uploaded);
         }
+        let published = uploaded.published;
         drop(uploaded);
-        self.release();
+        if published.blobs > 0 {
+            self.shared.repository.monitor.event(Event::Checkpoint(published));
+        }
+        match lost {
+            Some(lost) => self.give_lock_up(lost),
+            None => self.release(),
+        }
     }
 
     /// Seals every unfinished packfile, joining small ones, and waits for all uploads.
@@ -493,7 +499,10 @@ impl Uploaded {
     /// What was uploaded so far stands in this state now.
     fn is_published_as(&mut self, name: StateId) {
         self.checkpoint = Some(name);
-        self.unpublished.clear();
+        for (_, records, _) in self.unpublished.drain(..) {
+            let blobs = records.iter().filter(|record| record.resource_type() != Some(ResourceType::RANDOM));
+            blobs.for_each(|record| self.published.add(u64::from(record.length)));
+        }
         self.unpublished_bytes = 0;
         self.since = Instant::now();
     }

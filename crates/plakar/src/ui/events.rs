@@ -15,6 +15,7 @@ impl Monitor for Ui {
         match event {
             Event::Warning(text) => return self.warn(text),
             Event::Info(text) => return self.info(text),
+            Event::Checkpoint(stored) => return self.info(&plain::checkpoint(stored)),
             Event::Phase(name) => self.trace("snapshot", &format!("phase {name}")),
             Event::Expected { entries, bytes, complete: true } => {
                 self.trace("snapshot", &format!("{entries} entries, {bytes} bytes"));

@@ -1,7 +1,9 @@
 //! Per-path lines: `S1: OK ✓ /path` and `S1: KO ✘ /path: reason`.
 
+use kloset::Stored;
 use kloset_format::{Mac, SnapshotId};
 
+use crate::size;
 use crate::ui::escape;
 
 const GREEN_CHECK: &str = "\x1b[32m✓\x1b[0m";
@@ -28,6 +30,15 @@ pub fn failed(snapshot: SnapshotId, path: &[u8], reason: &str, terminal: bool) -
 /// An object failed.
 pub fn object_failed(snapshot: SnapshotId, object: Mac, reason: &str, terminal: bool) -> String {
     format!("{}: KO {} object={object}: {}", snapshot.short(), cross(terminal), escape::line(reason))
+}
+
+/// What a run that ends without a snapshot leaves for the next one.
+pub fn checkpoint(stored: Stored) -> String {
+    let size = size::show(stored.bytes);
+    format!(
+        "what was stored so far is recorded and will not be stored again: {} blobs ({size})",
+        stored.blobs
+    )
 }
 
 fn cross(terminal: bool) -> &'static str {

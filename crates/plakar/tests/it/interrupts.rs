@@ -24,6 +24,14 @@ fn wait(child: &mut Child) -> i32 {
     }
 }
 
+/// Number of finished packfiles.
+fn packfiles(home: &Home) -> usize {
+    let buckets = std::fs::read_dir(home.path("store/packfiles")).unwrap().flatten();
+    let files = buckets.filter(|bucket| bucket.path().is_dir());
+    let names = files.flat_map(|bucket| std::fs::read_dir(bucket.path()).unwrap().flatten());
+    names.filter(|file| file.file_name().len() == 64).count()
+}
+
 #[test]
 fn an_interrupted_backup_leaves_no_snapshot_and_tells_the_signal() {
     let home = Home::with_store_and_data();
@@ -40,6 +48,7 @@ fn an_interrupted_backup_leaves_no_snapshot_and_tells_the_signal() {
         std::fs::write(home.path(format!("data/big{number}")), content).unwrap();
     }
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let before = packfiles(&home);
         let mut child = home
             .command()
             .args(["at", "store", "backup", "-report", "r.json", "data"])
@@ -48,14 +57,23 @@ fn an_interrupted_backup_leaves_no_snapshot_and_tells_the_signal() {
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        std::thread::sleep(Duration::from_millis(300));
+        let started = Instant::now();
+        while packfiles(&home) == before {
+            assert!(started.elapsed() < Duration::from_secs(60), "nothing is stored");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         signal(&child, sent);
         let drain = std::thread::spawn(move || {
             let mut rest = String::new();
             let _ = out.read_to_string(&mut rest);
+            rest
         });
         assert_eq!(wait(&mut child), code);
-        drain.join().unwrap();
+        let out = drain.join().unwrap();
+        assert!(
+            out.contains("info: what was stored so far is recorded and will not be stored again: "),
+            "{out}"
+        );
         let mut err = String::new();
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         assert!(err.starts_with("received interrupt signal, stopping gracefully...\n"), "{err}");
