@@ -182,8 +182,10 @@ impl Restoring<'_> {
                 Err(error) => {
                     let inside_lost = self.existing.is_lost(plan::parent_of(&item.target));
                     self.existing.lost(item.target);
-                    let reason = if inside_lost { LOST_PARENT.to_owned() } else { tally::describe(&error) };
-                    self.run.tally.failed(&item.path, &reason);
+                    match inside_lost {
+                        true => self.run.tally.failed(&item.path, LOST_PARENT),
+                        false => self.run.tally.refused(&item.path, &error),
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Counts and reports outcomes, from any thread.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock};
 
 use kloset_connector::{ConnectorError, ErrorKind, Outcome, Report};
@@ -17,6 +18,8 @@ pub(super) struct Tally<'a> {
     wants_paths: bool,
     report: Mutex<RestoreReport>,
     expected: Mutex<Expected>,
+    /// Cures that were told.
+    hints: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -30,7 +33,14 @@ struct Expected {
 impl<'a> Tally<'a> {
     pub(super) fn new(snapshot: SnapshotId, monitor: &'a dyn Monitor) -> Self {
         let wants_paths = monitor.wants_paths();
-        Self { snapshot, monitor, wants_paths, report: Mutex::default(), expected: Mutex::default() }
+        Self {
+            snapshot,
+            monitor,
+            wants_paths,
+            report: Mutex::default(),
+            expected: Mutex::default(),
+            hints: Mutex::default(),
+        }
     }
 
     /// The snapshot's own numbers, shown until the plan says more.
@@ -61,7 +71,7 @@ impl<'a> Tally<'a> {
     pub(super) fn outcome(&self, item: &Item, outcome: Outcome, bytes: u64) {
         let applied = match outcome {
             Ok(applied) => applied,
-            Err(error) => return self.failed(&item.path, &describe(&error)),
+            Err(error) => return self.refused(&item.path, &error),
         };
         {
             let mut report = guard(&self.report);
@@ -84,6 +94,16 @@ impl<'a> Tally<'a> {
         guard(&self.report).failed += 1;
         self.monitor.event(Event::Progress { entries: 1, bytes: 0 });
         self.monitor.event(Event::PathFailed { snapshot: self.snapshot, path, reason });
+    }
+
+    /// A path that the destination did not take. A cure is told once, however many paths need it.
+    pub(super) fn refused(&self, path: &[u8], error: &ConnectorError) {
+        self.failed(path, &describe(error));
+        if let Some(hint) = &error.hint
+            && guard(&self.hints).insert(hint.clone())
+        {
+            self.monitor.event(Event::Warning(hint));
+        }
     }
 
     /// Damage that was worked around.
@@ -112,7 +132,7 @@ pub(super) fn outcomes(count: usize, run: impl FnOnce(Report<'_>)) -> Vec<Outcom
 }
 
 /// The error with its cause, in one clause.
-pub(super) fn describe(error: &ConnectorError) -> String {
+fn describe(error: &ConnectorError) -> String {
     use std::error::Error as _;
     match error.source() {
         Some(source) => format!("{error}: {source}"),
