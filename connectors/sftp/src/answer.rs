@@ -107,13 +107,32 @@ impl Asked<'_> {
             status::FAILURE => (ErrorKind::Other, "the server reports a failure"),
             _ => (ErrorKind::Other, "the server reports an unknown failure"),
         };
+        let refused = |error: ConnectorError| match self.cure().filter(|_| kind == ErrorKind::Permission) {
+            Some(cure) => error.with_hint(cure),
+            None => error,
+        };
         let usual =
             ["", "success", "end of file", "no such file", "permission denied", "failure", "bad message"];
         let lower = message.to_lowercase();
         if usual.contains(&lower.as_str()) || lower == "operation unsupported" {
-            self.error(kind, words)
+            refused(self.error(kind, words))
         } else {
-            self.error(kind, format!("{words}: {message}"))
+            refused(self.error(kind, format!("{words}: {message}")))
+        }
+    }
+
+    /// What helps where the account may not do this.
+    fn cure(&self) -> Option<&'static str> {
+        match self.operation {
+            "create" | "write" | "rename" | "link" => Some(
+                "the account on the server may not write there: look with `sftp HOST` at owner and mode of the folder; \
+                 give it to the account (chown), or choose a folder that is the account's own",
+            ),
+            "open" | "read" | "list" | "inspect" | "follow" => Some(
+                "the account on the server may not read it: look with `sftp HOST` at its owner and mode, and at those of \
+                 the folders above it",
+            ),
+            _ => None,
         }
     }
 }

@@ -77,6 +77,12 @@ pub fn header(resource: ResourceType, version: Version) -> [u8; HEADER_SIZE] {
     out
 }
 
+/// Whether a file under a final name was never finished: it is empty, or has nothing where the header
+/// belongs. Where a server gives no file another name, the header is what is written last.
+pub fn is_unfinished(bytes: &[u8]) -> bool {
+    bytes.iter().take(HEADER_SIZE).all(|&byte| byte == 0)
+}
+
 /// Takes a whole store file apart and checks magic, type and version, but not the trailer.
 pub fn open<'a>(
     bytes: &'a [u8],
@@ -132,6 +138,17 @@ mod tests {
         let mut old = file(b"x");
         old[..8].copy_from_slice(b"_PLAKAR_");
         assert!(open(&old, ResourceType::STATE, Version::V1_1_0).is_ok());
+    }
+
+    #[test]
+    fn file_without_its_header_is_unfinished_and_any_other_is_not() {
+        let whole = file(b"payload");
+        let mut headless = whole.clone();
+        headless[..HEADER_SIZE].fill(0);
+        for length in 0..whole.len() {
+            assert!(is_unfinished(&headless[..length]), "{length}");
+            assert_eq!(is_unfinished(&whole[..length]), length == 0, "{length}");
+        }
     }
 
     #[test]

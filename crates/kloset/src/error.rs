@@ -41,6 +41,15 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A state file whose upload was cut short, where files are made under their final names.
+    #[error(
+        "state {state} was never finished: once no other client is at work, remove its file from the store and run \
+         `repair`"
+    )]
+    UnfinishedState {
+        /// Name of the state.
+        state: kloset_format::StateId,
+    },
 }
 
 /// Why an operation on an open repository failed.
@@ -195,7 +204,11 @@ impl Error {
                 | Self::SnapshotDamaged { .. }
                 | Self::SnapshotBlocks { .. }
                 | Self::StatesIncomplete(_)
-                | Self::Open(OpenError::DamagedConfig { .. } | OpenError::DamagedState { .. })
+                | Self::Open(
+                    OpenError::DamagedConfig { .. }
+                        | OpenError::DamagedState { .. }
+                        | OpenError::UnfinishedState { .. }
+                )
         )
     }
 }

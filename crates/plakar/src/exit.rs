@@ -59,7 +59,8 @@ fn open_code(error: &OpenError) -> u8 {
     match error {
         OpenError::DamagedConfig { .. }
         | OpenError::RefusedConfig { .. }
-        | OpenError::DamagedState { .. } => DAMAGE,
+        | OpenError::DamagedState { .. }
+        | OpenError::UnfinishedState { .. } => DAMAGE,
         OpenError::UnsupportedVersion(_) => VERSION,
         OpenError::WrongPassphrase | OpenError::PassphraseMissing => PASSPHRASE,
         // The store's place, its permissions, its login: nothing in it was read.

@@ -7,6 +7,7 @@ mod list;
 mod name;
 mod put;
 mod sweep;
+mod upload;
 
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex};

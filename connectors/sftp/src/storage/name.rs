@@ -3,13 +3,14 @@
 //! A plain rename never replaces anything, and is what most servers allow. An append-only account
 //! denies it, because it could also hide files; a hard link serves then: the final name appears at
 //! once and whole, and the temporary one stays as a second name of the same bytes. Without either,
-//! the file is made under its final name.
+//! the file is made under its final name, and its header comes last: readers know an unfinished file.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use kloset_connector::{ConnectorError, ErrorKind};
+use kloset_format::envelope::{HEADER_SIZE, is_unfinished};
 use kloset_format::path::parent;
 
 use super::put::other_content;
@@ -85,8 +86,8 @@ impl SftpStorage {
         Ok(Named::Denied)
     }
 
-    /// Makes a file under its final name. What an earlier attempt left there is completed if it is
-    /// the beginning of the same content.
+    /// Makes a file under its final name, its header last. What an earlier attempt left there is
+    /// completed if it is a part of the same content.
     pub(super) fn write_in_place(
         &self,
         channel: &Arc<Channel>,
@@ -99,15 +100,16 @@ impl SftpStorage {
         let mut start = 0;
         if found.is_some() {
             let existing = fetch::read_file(&self.pool, path, fetch::FILE_BYTES_MAX)?;
-            if !body.starts_with(&existing) {
-                return Err(other_content(path));
-            }
-            if existing.len() == body.len() {
+            if existing == *body {
                 return Ok(());
+            }
+            if !is_part(&existing, body) {
+                return Err(other_content(path));
             }
             start = existing.len();
         }
-        let written = self.write_from(start, found.is_none(), channel, path, body);
+        let head = HEADER_SIZE.min(body.len());
+        let written = self.write_from(start.max(head), head, found.is_none(), channel, path, body);
         match written {
             Ok(()) => self.learn(Naming::Direct),
             // What is there stays cut short, and nothing refers to it.
@@ -118,6 +120,14 @@ impl SftpStorage {
         }
         Ok(())
     }
+}
+
+/// Whether a file is what an attempt to write `body` leaves when it is cut short: the beginning, with or
+/// without the header.
+fn is_part(existing: &[u8], body: &[u8]) -> bool {
+    let (head, rest) = existing.split_at(existing.len().min(HEADER_SIZE));
+    let same = |found: &[u8], at: usize| body.get(at..).is_some_and(|wanted| wanted.starts_with(found));
+    same(rest, head.len()) && (same(head, 0) || is_unfinished(head))
 }
 
 /// Whether the account is not meant to do this, rather than this name being in the way.

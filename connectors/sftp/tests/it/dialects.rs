@@ -193,7 +193,9 @@ fn owners_that_may_not_be_set_are_counted() {
 fn destination_without_permission_to_write_says_so() {
     let lesser = Lesser::start(Dialect { denied: vec!["write", "mkdir"], ..Dialect::default() });
     let destination = destination_by(&lesser.sshd.ssh_config(), &lesser.temp.path().join("target"), &quick());
-    assert_eq!(destination.prepare().expect_err("denied").kind, ErrorKind::Permission);
+    let error = destination.prepare().expect_err("denied");
+    assert_eq!(error.kind, ErrorKind::Permission);
+    assert!(error.hint.is_some_and(|hint| hint.contains("give it to the account")));
 }
 
 /// What is in a store but no lock.
@@ -233,6 +235,33 @@ fn store_lives_where_names_cannot_be_given_at_all_and_completes_what_was_cut_sho
     let store = lesser.retried(&root);
     store.put(StoreFile::Packfile, &name(50), body(50), PutMode::Immutable).expect("completed");
     assert!(std::fs::read(&path).expect("read") == body(50));
+}
+
+#[test]
+fn upload_that_ends_under_its_final_name_shows_that_it_is_unfinished_and_can_be_finished() {
+    use kloset_format::envelope::is_unfinished;
+    let denied = vec!["remove", "rmdir", "rename"];
+    let full = Lesser::start(Dialect {
+        denied: denied.clone(),
+        quota_bytes: Some(500_000),
+        data_bytes_max: 32 << 10,
+        ..Dialect::default()
+    });
+    let root = full.temp.path().join("store");
+    let store = full.retried(&root);
+    store.create(b"config").expect("create");
+    let whole = Bytes::from((0..900_000u32).map(|at| (at % 251) as u8 + 1).collect::<Vec<u8>>());
+    store.put(StoreFile::State, &name(5), whole.clone(), PutMode::Immutable).expect_err("full");
+    let left = store.get(StoreFile::State, &name(5)).expect("something is left");
+    assert!(left.len() > 100_000 && is_unfinished(&left), "{} bytes", left.len());
+
+    let roomy = Lesser::start(Dialect { denied, ..Dialect::default() });
+    let store = storage_by(&roomy.sshd.ssh_config(), &root, &quick());
+    store.put(StoreFile::State, &name(5), whole.clone(), PutMode::Immutable).expect("finished");
+    assert!(store.get(StoreFile::State, &name(5)).expect("get") == whole);
+    let other = whole.slice(..whole.len() - 1);
+    let error = store.put(StoreFile::State, &name(5), other, PutMode::Immutable).expect_err("another");
+    assert_eq!(error.kind, ErrorKind::AlreadyExists);
 }
 
 #[test]

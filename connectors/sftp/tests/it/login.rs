@@ -121,6 +121,7 @@ fn missing_and_read_only_folders_are_no_login_problems() {
     let error =
         closed.put(StoreFile::State, &[1; 32], Bytes::new(), PutMode::Immutable).expect_err("read-only");
     assert_eq!(error.kind, ErrorKind::Permission, "{error}");
+    assert!(words(&error).contains("permission denied; the account on the server may not write there"));
     let mut steps = Vec::new();
     closed.ping(&mut |step, result| steps.push((step.to_owned(), result.is_ok())));
     let wanted = [("connect", true), ("path", true), ("write", false)];

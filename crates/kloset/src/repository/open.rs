@@ -13,7 +13,7 @@ use kloset_format::{PackfileId, ResourceType, StateId, Version};
 
 use super::keys::{self, Machinery};
 use super::memory::{Acceptance, SeenBefore, StoreMemory};
-use super::states::{Merging, RawStates, Start, fetch_states};
+use super::states::{Merging, RawStates, Start, Unfinished, fetch_states};
 use crate::state::local::StateCache;
 use crate::state::{Index, View};
 use crate::{Event, Monitor, OpenError, Repository, Runtime};
@@ -208,6 +208,8 @@ impl Repository {
             monitor: self.monitor.as_ref(),
             machinery: &machinery,
             threads: self.runtime.threads,
+            // Whoever decides what nobody needs must know every state.
+            unfinished: if matches!(view, View::Live) { Unfinished::LeftOut } else { Unfinished::Refused },
         };
         let index = Index::new(merging.merge(fetched.raw)?, view);
         Ok(Self {
@@ -303,6 +305,7 @@ fn collect_states(
         monitor: options.monitor.as_ref(),
         machinery,
         threads: options.runtime.threads,
+        unfinished: Unfinished::LeftOut,
     };
     Ok((Index::new(merging.merge(raw)?, View::Live), seen))
 }

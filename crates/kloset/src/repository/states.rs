@@ -148,6 +148,16 @@ pub(super) struct Merging<'a> {
     pub(super) monitor: &'a dyn Monitor,
     pub(super) machinery: &'a Machinery,
     pub(super) threads: usize,
+    pub(super) unfinished: Unfinished,
+}
+
+/// What becomes of states whose upload was cut short; no state builds on them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// They are told of, and not there.
+    LeftOut,
+    /// They are an error.
+    Refused,
 }
 
 impl Merging<'_> {
@@ -194,7 +204,14 @@ impl Merging<'_> {
                 .count();
             let batch: Vec<_> = files.drain(..fits.max(1)).collect();
             for state in self.decode_all(&batch) {
-                merger.add(&state?)?;
+                match state {
+                    Err(error @ OpenError::UnfinishedState { .. })
+                        if self.unfinished == Unfinished::LeftOut =>
+                    {
+                        self.monitor.event(Event::Warning(&format!("left out: {error}")));
+                    }
+                    state => merger.add(&state?)?,
+                }
             }
         }
         Ok(merger)
@@ -269,14 +286,16 @@ impl Merging<'_> {
         scratch: &mut Scratch,
         mut error: OpenError,
     ) -> Result<LoadedState, OpenError> {
+        let mut is_unfinished = false;
         for _ in 1..STATE_FETCHES_MAX {
             let bytes = self.storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
             match self.decode_state(id, &bytes, scratch) {
                 Ok(state) => return Ok(state),
                 Err(again) => error = again,
             }
+            is_unfinished = envelope::is_unfinished(&bytes);
         }
-        Err(error)
+        Err(if is_unfinished { OpenError::UnfinishedState { state: id } } else { error })
     }
 }
 

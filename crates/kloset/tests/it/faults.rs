@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kloset::backup::BackupReport;
+use kloset::maintenance::{MaintenanceOptions, maintain};
 use kloset::remove::remove;
 use kloset::repository::OpenOptions;
 use kloset::{Error, OpenError, SilentMonitor};
 use kloset_connector::layer::RetriedStorage;
 use kloset_connector::{ConnectorContext, ErrorKind, RetryPolicy, StoreFile};
-use kloset_format::SnapshotId;
+use kloset_format::{SnapshotId, StateId};
 use testkit::{Call, Fault, FaultyStore, Lasting, MemoryStore, MemoryTree, Operation, Script};
 
+use crate::fixtures::store::Heard;
 use crate::rig::{
     Contents, Numbers, assert_whole, backed_up, backup_with, changed, listed, locks, open, open_with,
     read_back, runtime, small_store, small_tree, try_backup, try_open,
@@ -418,6 +420,54 @@ fn a_failed_removal_removes_nothing_and_can_be_repeated() {
             remove(&open(&store), &[situation.first]).unwrap();
             assert_eq!(listed(&store), [second], "{when}");
         }
+    }
+}
+
+#[test]
+fn an_unfinished_run_says_what_it_leaves() {
+    let situation = Situation::new();
+    let is_upload = |call: &&Call| call.operation == Operation::Put && call.file == Some(StoreFile::Packfile);
+    let last = situation.calls().iter().filter(is_upload).count() as u64 - 1;
+    let fault = Fault::Fail(ErrorKind::Permission);
+    let script = Script::OnNth { operation: Operation::Put, file: StoreFile::Packfile, nth: last, fault };
+    let heard = Arc::new(Heard::default());
+    let options = OpenOptions::new(runtime(1), Arc::<Heard>::clone(&heard) as _);
+    let repository = open_with(FaultyStore::new(situation.store.copy(), script, 1), options).unwrap();
+    backup_with(&repository, &situation.new).expect_err("an upload failed");
+    let recorded = heard.recorded.lock().unwrap().clone();
+    assert!(matches!(recorded.as_slice(), [one] if one.blobs > 0 && one.bytes > 0), "{recorded:?}");
+}
+
+#[test]
+fn a_state_that_was_never_finished_is_left_out_and_told_of() {
+    let headless = |body: &mut Vec<u8>| body[..16].fill(0);
+    let cuts: [&dyn Fn(&mut Vec<u8>); 3] = [&|body| body.clear(), &headless, &|body| {
+        headless(body);
+        body.truncate(body.len() / 2);
+    }];
+    for (number, cut) in cuts.into_iter().enumerate() {
+        let situation = Situation::new();
+        let store = situation.store.copy();
+        let second = backed_up(&store, &situation.new);
+        let is_new = |name: &[u8; 32]| !situation.store.names(StoreFile::State).contains(name);
+        let state = store.names(StoreFile::State).into_iter().find(is_new).expect("a state");
+        store.edit(StoreFile::State, &state, cut);
+        let heard = Arc::new(Heard::default());
+        let options = OpenOptions::new(runtime(1), Arc::<Heard>::clone(&heard) as _);
+        let repository = open_with(store.clone(), options).expect("it opens");
+        let warnings = heard.warnings.lock().unwrap().join("\n");
+        assert!(
+            warnings.contains(&StateId(state).to_string()) && warnings.contains("never finished"),
+            "{warnings}"
+        );
+        assert_eq!(repository.snapshots(), [situation.first], "cut {number}");
+        situation.assert_unharmed(&store, &format!("cut {number}"));
+        let options = MaintenanceOptions { grace: Duration::ZERO, ..MaintenanceOptions::default() };
+        match maintain(&open(&store), &options, &SilentMonitor) {
+            Err(Error::Open(OpenError::UnfinishedState { state: named })) => assert_eq!(named.0, state),
+            other => panic!("maintenance must know every state: {other:?}"),
+        }
+        assert!(!listed(&store).contains(&second));
     }
 }
 
