@@ -140,14 +140,14 @@ impl Stage {
         match direction {
             Direction::BackupTo => {
                 self.far_backups += 1;
-                if self.far_backups % BACKUPS_MAX == 0 {
+                if self.far_backups.is_multiple_of(BACKUPS_MAX) {
                     fs::remove_dir_all(self.path("far"))?;
                     self.must(&["at", &self.far(), "create", "-plaintext"])?;
                 }
             }
             Direction::BackupFrom => {
                 self.here_backups += 1;
-                if self.here_backups % BACKUPS_MAX == 0 {
+                if self.here_backups.is_multiple_of(BACKUPS_MAX) {
                     fs::remove_dir_all(self.path("here"))?;
                     self.create_here()?;
                 }

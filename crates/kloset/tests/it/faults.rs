@@ -441,7 +441,8 @@ fn an_unfinished_run_says_what_it_leaves() {
 #[test]
 fn a_state_that_was_never_finished_is_left_out_and_told_of() {
     let headless = |body: &mut Vec<u8>| body[..16].fill(0);
-    let cuts: [&dyn Fn(&mut Vec<u8>); 3] = [&|body| body.clear(), &headless, &|body| {
+    type Cut<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cuts: [Cut<'_>; 3] = [&|body| body.clear(), &headless, &|body| {
         headless(body);
         body.truncate(body.len() / 2);
     }];
