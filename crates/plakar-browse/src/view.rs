@@ -87,8 +87,11 @@ impl View {
     /// The place of a path of the view; `..` does not lead out of it.
     pub fn find(&self, path: &[u8]) -> Option<Place> {
         let path = clean(&[b"/", path].concat());
-        let mut names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
-        names.try_fold(self.top(), |place, name| self.below(&place, name))
+        let mut place = self.top();
+        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+            place = self.below(&place, name)?;
+        }
+        Some(place)
     }
 }
 
