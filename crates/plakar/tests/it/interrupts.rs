@@ -50,7 +50,7 @@ fn an_interrupted_backup_leaves_no_snapshot_and_tells_the_signal() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut child = home
             .command()
-            .args(["at", "store", "backup", "-report", "r.json", "data"])
+            .args(["-limit-upload", "40M", "at", "store", "backup", "-report", "r.json", "data"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
