@@ -92,9 +92,11 @@ impl Target {
 
     /// The server as people know it.
     pub(crate) fn server(&self) -> String {
+        // `sftp://host:/path` has an empty port.
+        let origin = self.origin.strip_suffix(':').unwrap_or(&self.origin);
         match &self.user {
-            Some(user) => format!("sftp://{user}@{}", self.origin),
-            None => format!("sftp://{}", self.origin),
+            Some(user) => format!("sftp://{user}@{origin}"),
+            None => format!("sftp://{origin}"),
         }
     }
 }
@@ -219,6 +221,17 @@ mod tests {
                 "{text}"
             );
             assert_eq!(found.path, path.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn servers_are_shown_without_an_empty_port() {
+        for (text, shown) in [
+            ("sftp://h:/p", "sftp://h"),
+            ("sftp://u@h:22/p", "sftp://u@h:22"),
+            ("sftp://[::1]/p", "sftp://[::1]"),
+        ] {
+            assert_eq!(parse(text, &[]).unwrap().server(), shown);
         }
     }
 
