@@ -243,6 +243,11 @@ fn a_state_that_is_cut_short_or_another_one_is_noticed() {
         for cut in positions(length, 20, at as u64) {
             let store = whole.store.copy();
             store.edit(StoreFile::State, name, |body| body.truncate(cut));
+            if cut == 0 {
+                // An upload that never got further, on a server that gives no file another name.
+                assert!(whole.assert_honest(&store, "a state is empty") > 0);
+                continue;
+            }
             assert!(try_open(store).is_err(), "state {at} cut to {cut} of {length} bytes");
         }
     }
