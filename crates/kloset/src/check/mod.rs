@@ -7,6 +7,8 @@
 //! what was found about its object and its chunks. Packfiles and objects that several snapshots
 //! share are read once.
 //!
+//! State files are read from the store as well, also those that a cache knows.
+//!
 //! The MAC of a content of several chunks is not computed again: the MAC of the object pins the list
 //! of its chunks, and the MAC of each chunk pins its bytes.
 
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 use kloset_format::header::SourceRecord;
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, path};
 
-use crate::repository::{ReadLog, VerifiedBlobs};
+use crate::repository::{ReadLog, VerifiedBlobs, damaged_states};
 use crate::vfs::{OBJECTS_PER_BATCH, Step, walk_steps};
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 use failures::Failures;
@@ -62,6 +64,11 @@ pub fn check(
 ) -> Result<(), Error> {
     monitor.event(Event::Phase("check"));
     let verified = Verified::new(repository)?;
+    // What is cached of a state says nothing about its file, which other machines need.
+    let states = match options.fast {
+        true => Vec::new(),
+        false => damaged_states(repository).map_err(Error::Storage)?,
+    };
     let log = repository.read_log.get_or_init(ReadLog::default);
     std::thread::scope(|scope| {
         // When everything is checked, everything is read: contents need not wait for the walk.
@@ -86,6 +93,9 @@ pub fn check(
             repository.runtime().proceed()?;
             let started = Instant::now();
             let mut failures = Failures::new(*id, monitor);
+            for (state, problem) in &states {
+                failures.object(Mac(state.0), problem);
+            }
             match Snapshot::open(repository, *id) {
                 Ok(snapshot) if options.fast => run.check_fast(&snapshot, start, &mut failures)?,
                 Ok(snapshot) => run.check_whole(&snapshot, start, &mut failures)?,

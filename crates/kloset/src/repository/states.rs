@@ -19,7 +19,7 @@ use crate::guard::guard;
 use crate::state::local::StateCache;
 use crate::state::saved::states_of;
 use crate::state::{LoadedState, Merged, Merger};
-use crate::{Event, Monitor, OpenError};
+use crate::{Event, Monitor, OpenError, Repository};
 
 /// Decoded size of one state at most, whatever its encoded size: 10 million entries and more.
 const STATE_BYTES_MAX: usize = 4 << 30;
@@ -297,6 +297,44 @@ impl Merging<'_> {
         }
         Err(if is_unfinished { OpenError::UnfinishedState { state: id } } else { error })
     }
+}
+
+/// States of a store whose files do not verify, with what is wrong: read from the store, whatever a
+/// cache or this process knows of them. Uploads in progress do not count.
+pub(crate) fn damaged_states(repository: &Repository) -> Result<Vec<(StateId, String)>, ConnectorError> {
+    let storage = repository.storage().as_ref();
+    let known: HashSet<StateId> = repository.states().iter().copied().collect();
+    let listed = storage.list(StoreFile::State)?;
+    let mut scratch = Scratch::new();
+    let mut damaged = Vec::new();
+    let mut rest = listed.as_slice();
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(BATCH_STATES).take_while(|item| {
+            bytes += item.size.unwrap_or(0);
+            bytes <= BATCH_BYTES as u64
+        });
+        let (batch, after) = rest.split_at(fits.count().max(1));
+        rest = after;
+        let mut files = Vec::with_capacity(batch.len());
+        fetch_from_store(storage, batch, &mut files)?;
+        for (id, bytes, _) in files {
+            if envelope::is_unfinished(&bytes) && !known.contains(&id) {
+                continue;
+            }
+            let mut verify = |bytes: &[u8]| {
+                decode_state(id, bytes, &repository.key, &repository.codec, &mut scratch).map(|_| ())
+            };
+            let mut verified = verify(&bytes);
+            for _ in 1..STATE_FETCHES_MAX {
+                if verified.is_err() {
+                    verified = verify(&storage.get(StoreFile::State, &id.0)?);
+                }
+            }
+            damaged.extend(verified.err().map(|error| (id, error.to_string())));
+        }
+    }
+    Ok(damaged)
 }
 
 fn state_bytes_max(encoded: usize) -> usize {

@@ -78,6 +78,19 @@ fn damaged_contents_count_in_every_snapshot_that_has_them() {
 }
 
 #[test]
+fn a_state_that_is_damaged_in_the_store_is_found_although_its_contents_are_known() {
+    let (store, _) = twice(small_encrypted_store());
+    for name in store.names(StoreFile::State) {
+        let copy = store.copy();
+        let repository = open(&copy);
+        for damage in [|body: &mut Vec<u8>| body[100] ^= 1, |body: &mut Vec<u8>| body.clear()] {
+            copy.edit(StoreFile::State, &name, damage);
+            assert!(check_all(&repository, &SilentMonitor).iter().all(|one| one.errors > 0));
+        }
+    }
+}
+
+#[test]
 fn a_flipped_bit_in_any_packfile_is_found_also_where_nothing_reads() {
     for store in [small_store(), small_encrypted_store()] {
         let (store, _) = twice(store);
