@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod backup;
+mod batches;
 mod btree;
 pub mod check;
 pub mod dup;

@@ -2,10 +2,10 @@
 //!
 //! The trees and listings of a snapshot are read, which tells the blobs it needs and the
 //! packfiles that hold them. Every one of these packfiles is read whole, so that a flipped bit in
-//! an index, in padding or in a trailer is found, too: those that hold contents beside the walk, the others
-//! after it, because a blob that the walk decoded need not be decoded again. At the end each path is told right or wrong by
-//! what was found about its object and its chunks. Packfiles and objects that several snapshots
-//! share are read once.
+//! an index, in padding or in a trailer is found, too: those that hold contents beside the walk, the
+//! others after it, because a blob that the walk decoded need not be decoded again. At the end each path
+//! is told right or wrong by what was found about its object and its chunks. Packfiles and objects that
+//! several snapshots share are read once.
 //!
 //! State files are read from the store as well, also those that a cache knows.
 //!
@@ -65,11 +65,11 @@ pub fn check(
     monitor.event(Event::Phase("check"));
     let verified = Verified::new(repository)?;
     // What is cached of a state says nothing about its file, which other machines need.
-    let states = match options.fast {
-        true => Vec::new(),
-        false => damaged_states(repository).map_err(Error::Storage)?,
-    };
-    let log = repository.read_log.get_or_init(ReadLog::default);
+    let mut states = Vec::new();
+    if !options.fast {
+        states = damaged_states(repository).map_err(Error::Storage)?;
+        repository.read_log.get_or_init(ReadLog::default);
+    }
     std::thread::scope(|scope| {
         // When everything is checked, everything is read: contents need not wait for the walk.
         let reads_all = !options.fast && covers_every_snapshot(repository, targets);
@@ -82,7 +82,6 @@ pub fn check(
         let mut run = Run {
             repository,
             monitor,
-            log,
             verified: &verified,
             ahead,
             objects,
@@ -129,8 +128,6 @@ fn packfiles_of_contents(repository: &Repository) -> HashSet<PackfileId> {
 struct Run<'a, 's> {
     repository: &'a Arc<Repository>,
     monitor: &'a dyn Monitor,
-    /// Blobs that walks decoded.
-    log: &'a ReadLog,
     verified: &'s Verified<'a>,
     /// Packfiles being read while listings are walked.
     ahead: Option<ScopedJoinHandle<'s, Result<(), Error>>>,
@@ -179,7 +176,7 @@ impl Run<'_, '_> {
         let mut packfiles = Packfiles::default();
         need_header(snapshot, &mut packfiles);
         if let Some(sound) = self.sound.take_if(|sound| sound.is_like(snapshot, start)) {
-            self.verified.read(&packfiles.needed, &self.log.take(), self.monitor)?;
+            self.read(&packfiles)?;
             self.tell_the_rest(&packfiles, &HashSet::new(), failures);
             self.tell_paths(&sound.paths, &mut HashSet::new(), failures);
             self.sound = Some(sound);
@@ -202,7 +199,7 @@ impl Run<'_, '_> {
         }
         let bytes = self.verified.bytes_to_read(&packfiles.needed);
         self.monitor.event(Event::Expected { entries, bytes, complete: true });
-        self.verified.read(&packfiles.needed, &self.log.take(), self.monitor)?;
+        self.read(&packfiles)?;
 
         let mut explained: HashSet<BlobId> = HashSet::new();
         for (path, number) in &listings {
@@ -224,6 +221,12 @@ impl Run<'_, '_> {
             self.sound = Some(Sound { source, start: start.to_vec(), paths: walked.paths });
         }
         Ok(())
+    }
+
+    /// Reads packfiles; what was decoded since the last time is not decoded again.
+    fn read(&self, packfiles: &Packfiles) -> Result<(), Error> {
+        let decoded = self.repository.read_log.get().map(ReadLog::take).unwrap_or_default();
+        self.verified.read(&packfiles.needed, &decoded, self.monitor)
     }
 
     /// Reads listings only; whether contents are there is told by the index and the list of packfiles.

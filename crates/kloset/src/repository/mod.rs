@@ -70,7 +70,7 @@ pub struct Repository {
     pub(crate) cache: Option<PathBuf>,
     pub(crate) memory: Option<StoreMemory>,
     pub(crate) suspicions: Vec<String>,
-    /// Filled while a check runs.
+    /// Made by the first whole check, and filled from then on.
     pub(crate) read_log: OnceLock<ReadLog>,
 }
 

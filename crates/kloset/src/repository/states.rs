@@ -15,6 +15,7 @@ use kloset_format::envelope::{self, EnvelopeError};
 use kloset_format::{ResourceType, StateId, Version};
 
 use super::keys::Machinery;
+use crate::batches::{batch_length, batches};
 use crate::guard::guard;
 use crate::state::local::StateCache;
 use crate::state::saved::states_of;
@@ -30,7 +31,7 @@ const STATE_EXPANSION_MAX: usize = 64;
 const STATE_FETCHES_MAX: usize = 3;
 /// States decoded at once, and their encoded bytes.
 const BATCH_STATES: usize = 128;
-const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: u64 = 8 << 20;
 /// Below this many encoded bytes, more threads cost more than they save.
 const PARALLEL_BYTES_MIN: usize = 64 << 10;
 
@@ -193,16 +194,8 @@ impl Merging<'_> {
         mut files: Vec<(StateId, Bytes, FromCache)>,
     ) -> Result<Merger, OpenError> {
         while !files.is_empty() {
-            let mut bytes = 0;
-            let fits = files
-                .iter()
-                .take(BATCH_STATES)
-                .take_while(|(_, file, _)| {
-                    bytes += file.len();
-                    bytes <= BATCH_BYTES
-                })
-                .count();
-            let batch: Vec<_> = files.drain(..fits.max(1)).collect();
+            let length = batch_length(&files, BATCH_STATES, BATCH_BYTES, |(_, file, _)| file.len() as u64);
+            let batch: Vec<_> = files.drain(..length).collect();
             for state in self.decode_all(&batch) {
                 match state {
                     Err(error @ OpenError::UnfinishedState { .. })
@@ -307,15 +300,7 @@ pub(crate) fn damaged_states(repository: &Repository) -> Result<Vec<(StateId, St
     let listed = storage.list(StoreFile::State)?;
     let mut scratch = Scratch::new();
     let mut damaged = Vec::new();
-    let mut rest = listed.as_slice();
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take(BATCH_STATES).take_while(|item| {
-            bytes += item.size.unwrap_or(0);
-            bytes <= BATCH_BYTES as u64
-        });
-        let (batch, after) = rest.split_at(fits.count().max(1));
-        rest = after;
+    for batch in batches(&listed, BATCH_STATES, BATCH_BYTES, |item| item.size.unwrap_or(0)) {
         let mut files = Vec::with_capacity(batch.len());
         fetch_from_store(storage, batch, &mut files)?;
         for (id, bytes, _) in files {

@@ -309,24 +309,7 @@ pub(super) fn in_parallel(
 
 /// Cuts a list of objects into runs of about [`BATCH_BYTES`].
 fn batches(plans: &[Plan]) -> impl Iterator<Item = &[Plan]> {
-    let mut rest = plans;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut bytes = 0u64;
-        let fits = rest
-            .iter()
-            .take(BATCH_OBJECTS)
-            .take_while(|plan| {
-                bytes = bytes.saturating_add(plan.object.content_bytes());
-                bytes <= BATCH_BYTES
-            })
-            .count();
-        let (batch, after) = rest.split_at(fits.max(1));
-        rest = after;
-        Some(batch)
-    })
+    crate::batches::batches(plans, BATCH_OBJECTS, BATCH_BYTES, |plan| plan.object.content_bytes())
 }
 
 /// The fetched chunks of a content as one stream of bytes.

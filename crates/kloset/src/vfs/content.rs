@@ -126,24 +126,8 @@ fn collect<T: Send + Sync>(
 
 /// Cuts a list of chunks into runs of about [`CONTENT_BYTES_PER_BATCH`].
 fn batches(chunks: &[ChunkRecord]) -> impl Iterator<Item = &[ChunkRecord]> {
-    let mut rest = chunks;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut bytes = 0u64;
-        let fits = rest
-            .iter()
-            .take(OBJECTS_PER_BATCH)
-            .take_while(|chunk| {
-                bytes += u64::from(chunk.length);
-                bytes <= CONTENT_BYTES_PER_BATCH
-            })
-            .count();
-        let (batch, after) = rest.split_at(fits.max(1));
-        rest = after;
-        Some(batch)
-    })
+    let bytes_of = |chunk: &ChunkRecord| u64::from(chunk.length);
+    crate::batches::batches(chunks, OBJECTS_PER_BATCH, CONTENT_BYTES_PER_BATCH, bytes_of)
 }
 
 fn write_batches(

@@ -223,7 +223,7 @@ fn refuse_conflicts(repository: &Repository, own: LockId, kind: LockKind) -> Res
             continue;
         }
         if lock.exclusive || kind == LockKind::Exclusive {
-            return Err(Error::Locked { holder: lock.hostname, since: rfc3339(lock.timestamp) });
+            return Err(Error::Locked { holder: lock.hostname, since: lock.timestamp.rfc3339() });
         }
     }
     Ok(())
@@ -270,34 +270,4 @@ pub(crate) fn read_lock(repository: &Repository, name: LockId) -> Result<Option<
         .decode(&mut Scratch::new(), opened.payload, LOCK_BYTES_MAX)
         .map_err(|error| unreadable(error.to_string()))?;
     LockRecord::decode(&plain).map(Some).map_err(|error| unreadable(error.to_string()))
-}
-
-/// `2006-01-02T15:04:05Z`, proleptic Gregorian.
-fn rfc3339(time: Timestamp) -> String {
-    let days = time.seconds.div_euclid(86_400);
-    let second = time.seconds.rem_euclid(86_400);
-    // Civil-from-days over 400-year eras that start on March 1st.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lock_times_read_as_dates() {
-        assert_eq!(rfc3339(Timestamp { seconds: 0, nanoseconds: 0 }), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(Timestamp { seconds: 1_700_000_000, nanoseconds: 0 }), "2023-11-14T22:13:20Z");
-        assert_eq!(rfc3339(Timestamp { seconds: -1, nanoseconds: 0 }), "1969-12-31T23:59:59Z");
-        assert_eq!(rfc3339(Timestamp { seconds: 951_782_400, nanoseconds: 0 }), "2000-02-29T00:00:00Z");
-    }
 }

@@ -38,14 +38,7 @@ impl Run for Dup {
             let snapshot = kloset::Snapshot::open(&opened.repository, id)?;
             let copy = duplicate(&snapshot)?;
             let after = opened.bytes();
-            app.ui.summary(&Summary {
-                snapshot: copy.snapshot,
-                verb: "backup",
-                errors: 0,
-                elapsed: copy.elapsed,
-                read_bytes: after.0 - before.0,
-                written_bytes: after.1 - before.1,
-            });
+            app.ui.summary(&Summary::added(copy.snapshot, copy.elapsed, before, after));
             before = after;
         }
         app.ui.end();

@@ -200,14 +200,7 @@ impl Writing<'_> {
                     }
                     SyncStep::Copied(done) => {
                         let after = (store.bytes().0, self.archive.written_bytes());
-                        app.ui.summary(&Summary {
-                            snapshot: done.snapshot,
-                            verb: "backup",
-                            errors: 0,
-                            elapsed: done.elapsed,
-                            read_bytes: after.0 - before.0,
-                            written_bytes: after.1 - before.1,
-                        });
+                        app.ui.summary(&Summary::added(done.snapshot, done.elapsed, before, after));
                         before = after;
                     }
                     SyncStep::Failed(id, error) => {

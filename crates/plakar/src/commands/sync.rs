@@ -159,14 +159,7 @@ impl Sync {
                 )),
                 SyncStep::Copied(done) => {
                     let after = bytes(from, to);
-                    app.ui.summary(&Summary {
-                        snapshot: done.snapshot,
-                        verb: "backup",
-                        errors: 0,
-                        elapsed: done.elapsed,
-                        read_bytes: after.0 - before.0,
-                        written_bytes: after.1 - before.1,
-                    });
+                    app.ui.summary(&Summary::added(done.snapshot, done.elapsed, before, after));
                     before = after;
                     app.ui.recorder().count(Counts {
                         entries: Some(done.entries),

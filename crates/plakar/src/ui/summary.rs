@@ -22,6 +22,18 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// A snapshot was added, while the bytes read and written went from `before` to `after`.
+    pub fn added(snapshot: SnapshotId, elapsed: Duration, before: (u64, u64), after: (u64, u64)) -> Self {
+        Self {
+            snapshot,
+            verb: "backup",
+            errors: 0,
+            elapsed,
+            read_bytes: after.0 - before.0,
+            written_bytes: after.1 - before.1,
+        }
+    }
+
     /// The line.
     pub fn text(&self) -> String {
         let errors = match self.errors {
