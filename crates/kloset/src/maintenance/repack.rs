@@ -1,5 +1,8 @@
 //! Repacking: what is alive in packfiles that are mostly dead moves into new ones.
 //!
+//! All cores decode, but one packer fills the new packfiles: several would leave several of them partly
+//! filled, and the next run would have to join those.
+//!
 //! The old packfiles are marked for deletion in the very state that tells of the new places, and are
 //! deleted by a later run like any other.
 
@@ -7,9 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use kloset_format::{Mac, ResourceType, StateId};
 
+use crate::batches::batches;
 use crate::guard::{guard, unwrap_mutex};
 use crate::repository::DecodeOn;
-use crate::write::{StoreLock, Stream, Transaction};
+use crate::write::{BorrowedPacker, StoreLock, Stream, Transaction};
 use crate::{BlobId, Error, Event, Monitor, Repository};
 
 use super::plan::Repack;
@@ -29,11 +33,13 @@ pub(super) fn repack(
     monitor: &dyn Monitor,
 ) -> Result<(), Error> {
     let mut transaction = Transaction::begin_under(repository, Arc::clone(lock), Some(after))?;
+    let packer = Mutex::new(transaction.packer());
     let moved = chosen.iter().try_for_each(|one| {
-        move_blobs(repository, &transaction, one)?;
+        move_blobs(repository, &packer, one)?;
         monitor.event(Event::Progress { entries: 0, bytes: one.live_bytes });
         Ok(())
     });
+    drop(packer);
     let published = moved.and_then(|()| {
         transaction.publish_all(&|writer| {
             for one in chosen {
@@ -50,28 +56,16 @@ pub(super) fn repack(
     }
 }
 
-fn move_blobs(repository: &Repository, transaction: &Transaction, one: &Repack) -> Result<(), Error> {
+fn move_blobs(repository: &Repository, packer: &Mutex<BorrowedPacker>, one: &Repack) -> Result<(), Error> {
     let only_content = one.blobs.iter().all(|(blob, _)| blob.resource == ResourceType::CHUNK);
     let stream = if only_content { Stream::Content } else { Stream::Metadata };
-    let mut rest = one.blobs.as_slice();
-    while !rest.is_empty() {
+    for batch in batches(&one.blobs, BATCH_BLOBS, BATCH_BYTES, |(_, length)| u64::from(*length)) {
         repository.runtime().proceed()?;
-        let mut bytes = 0u64;
-        let fits = rest
-            .iter()
-            .take(BATCH_BLOBS)
-            .take_while(|(_, length)| {
-                bytes += u64::from(*length);
-                bytes <= BATCH_BYTES
-            })
-            .count();
-        let (batch, after) = rest.split_at(fits.max(1));
-        rest = after;
         let wanted: Vec<BlobId> = batch.iter().map(|(blob, _)| *blob).collect();
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         repository.read_blobs(&wanted, DecodeOn::AllCores, &|at, plain| {
             let stored = plain.and_then(|plain| match wanted.get(at) {
-                Some(blob) => transaction.packer().store_again(stream, blob.resource, blob.mac, &plain),
+                Some(blob) => guard(packer).store_again(stream, blob.resource, blob.mac, &plain),
                 None => Ok(()),
             });
             if let Err(error) = stored {

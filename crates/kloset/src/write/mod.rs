@@ -16,4 +16,4 @@ pub(crate) use builder::PADDING_BYTES;
 pub(crate) use lock::{LockKind, StoreLock, read_lock};
 pub(crate) use packer::{Packer, Stream};
 pub(crate) use publish::{StateName, publish_state};
-pub(crate) use transaction::{Transaction, changed, seal_above_bytes};
+pub(crate) use transaction::{BorrowedPacker, Transaction, changed, seal_above_bytes};
