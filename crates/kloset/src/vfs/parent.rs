@@ -6,6 +6,7 @@
 //! A store that is out of reach is another matter: it is not asked again, and the backup is told.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -18,6 +19,8 @@ use crate::{Error, Snapshot};
 
 /// Listings kept ahead of the scan.
 const AHEAD_BYTES_MAX: usize = 48 << 20;
+/// Directories that the thread reads at a time.
+const ROWS_AHEAD: usize = 512;
 /// Directories fetched together when the scan asks for one that was not read ahead.
 const DIRECTORIES_PER_MISS: usize = 64;
 
@@ -54,7 +57,7 @@ struct State {
     /// Next row to read ahead.
     next_row: usize,
     /// Rows that the thread is reading right now.
-    reading: std::ops::Range<usize>,
+    reading: Range<usize>,
     stopped: bool,
     /// The store is out of reach.
     lost: bool,
@@ -68,9 +71,12 @@ impl ParentTree {
     pub fn open(snapshot: Arc<Snapshot>) -> Result<Self, Error> {
         let index = snapshot.directory_index(b"/")?;
         let shared = Arc::new(Shared { snapshot, index, state: Mutex::default(), changed: Condvar::new() });
-        let reader = shared.index.is_some().then(|| {
+        // The first rows belong to the thread before anybody can ask for them: otherwise it would
+        // depend on the scheduler how many reads they take.
+        let first = shared.claim(&mut shared.lock());
+        let reader = first.map(|first| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.read_ahead())
+            std::thread::spawn(move || shared.read_ahead(first))
         });
         Ok(Self { shared, reader })
     }
@@ -175,7 +181,7 @@ impl Shared {
     }
 
     /// Takes the rest of a stream into memory; rows that cannot be read are left to be asked for.
-    fn keep(&self, rows: std::ops::Range<usize>, stream: &mut ListingStream<'_>) {
+    fn keep(&self, rows: Range<usize>, stream: &mut ListingStream<'_>) {
         for row in rows {
             let listing = stream.next();
             let mut state = self.lock();
@@ -197,31 +203,34 @@ impl Shared {
         }
     }
 
+    /// Takes the next rows that nobody has read yet for the thread; `None` if none are left.
+    fn claim(&self, state: &mut State) -> Option<Range<usize>> {
+        let rows = self.index.as_ref()?.len();
+        let free = |row: &usize| !state.ready.contains_key(row) && !state.done.contains(row);
+        let start = (state.next_row..rows).find(free)?;
+        let end = (start..rows.min(start + ROWS_AHEAD)).find(|row| !free(row));
+        let claimed = start..end.unwrap_or_else(|| rows.min(start + ROWS_AHEAD));
+        state.next_row = claimed.end;
+        state.reading = claimed.clone();
+        Some(claimed)
+    }
+
     /// The thread: reads some rows ahead while there is room.
-    fn read_ahead(&self) {
-        const ROWS: usize = 512;
+    fn read_ahead(&self, first: Range<usize>) {
         let Some(index) = &self.index else { return };
-        loop {
+        let mut claimed = Some(first);
+        while let Some(rows) = claimed {
+            self.keep(rows.clone(), &mut ListingStream::new(&self.snapshot, index, rows));
             let mut state = self.lock();
+            state.reading = 0..0;
+            self.changed.notify_all();
             while !state.stopped && !state.lost && state.ready_bytes >= AHEAD_BYTES_MAX {
                 state = self.wait(state);
             }
-            while state.ready.contains_key(&state.next_row) || state.done.contains(&state.next_row) {
-                state.next_row += 1;
-            }
-            let start = state.next_row;
-            if state.stopped || state.lost || start >= index.len() {
+            if state.stopped || state.lost {
                 return;
             }
-            let end = (start + 1..index.len().min(start + ROWS))
-                .find(|row| state.ready.contains_key(row) || state.done.contains(row))
-                .unwrap_or_else(|| index.len().min(start + ROWS));
-            state.reading = start..end;
-            state.next_row = end;
-            drop(state);
-            self.keep(start..end, &mut ListingStream::new(&self.snapshot, index, start..end));
-            self.lock().reading = 0..0;
-            self.changed.notify_all();
+            claimed = self.claim(&mut state);
         }
     }
 
