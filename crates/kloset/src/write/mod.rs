@@ -9,11 +9,17 @@
 mod builder;
 mod lock;
 mod packer;
+mod pool;
+mod present;
 mod publish;
 mod transaction;
+mod uploads;
 
 pub(crate) use builder::PADDING_BYTES;
 pub(crate) use lock::{LockKind, StoreLock, read_lock};
 pub(crate) use packer::{Packer, Stream};
+pub(crate) use pool::BorrowedPacker;
+pub(crate) use present::changed;
 pub(crate) use publish::{StateName, publish_state};
-pub(crate) use transaction::{BorrowedPacker, Transaction, changed, seal_above_bytes};
+pub(crate) use transaction::Transaction;
+pub(crate) use uploads::seal_above_bytes;

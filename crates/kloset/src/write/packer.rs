@@ -10,7 +10,7 @@ use kloset_codec::codec::Scratch;
 use kloset_format::{Mac, ResourceType, SnapshotId};
 
 use super::builder::PackfileBuilder;
-use super::transaction::Shared;
+use super::uploads::Shared;
 use crate::{BlobId, Error};
 
 /// What a blob belongs to, which decides the packfile it goes to.

@@ -1,72 +1,25 @@
 //! One command's additions to a store, from the lock to the published state.
 
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
-use kloset_codec::codec::Scratch;
-use kloset_connector::{ConnectorError, PutMode, StoreFile};
-use kloset_format::packfile::BlobRecord;
+use crossbeam_channel::Receiver;
+use kloset_connector::ConnectorError;
 use kloset_format::state::StateWriter;
-use kloset_format::{LockId, PackfileId, ResourceType, SnapshotId, StateId, Version};
+use kloset_format::{LockId, SnapshotId, StateId};
 
 use super::builder::PackfileBuilder;
 use super::lock::{LockKind, StoreLock};
 use super::packer::Packer;
-use super::publish::{StateName, publish_state};
+use super::pool::{BorrowedPacker, PackerPool};
+use super::present::{list_packfiles, present};
+use super::uploads::{Shared, write_headers};
 use crate::guard::guard;
-use crate::monitor::Stored;
-use crate::state::MacHasher;
 use crate::{BlobId, Error, Event, Repository};
 
-/// Claims are spread over this many sets, so that threads rarely wait for each other.
-const CLAIM_SHARDS: usize = 64;
-/// Memory for packfiles being filled, all threads together. Three times as much again may wait, be
-/// uploaded or be kept for reuse, which leaves a backup well below the 512 MiB it may use.
-const FILLING_BYTES_MAX: u64 = 64 << 20;
-/// A checkpoint is published when this much was uploaded since the last one,
-const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
-/// or this much time has passed, whichever comes first.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(3 * 60);
 /// Uploads at the same time: each holds a packfile in memory.
 const UPLOADERS_MAX: usize = 4;
-
-/// What all threads of a transaction share.
-pub(super) struct Shared {
-    pub(super) repository: Arc<Repository>,
-    /// A packfile is sealed once its blob area is longer.
-    pub(super) seal_above_bytes: u64,
-    claims: Vec<Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>>>,
-    /// By position in the index: named by a state, but not in the store's listing.
-    absent: Vec<bool>,
-    queue: Sender<PackfileBuilder>,
-    failed: AtomicBool,
-    failure: Mutex<Option<Error>>,
-    uploaded: Mutex<Uploaded>,
-    written_bytes: AtomicU64,
-    /// Memory of an uploaded packfile, used again: fresh memory costs a page fault per 4 KiB.
-    spare: Mutex<Option<Vec<u8>>>,
-}
-
-/// Acknowledged uploads.
-struct Uploaded {
-    /// In no state yet.
-    unpublished: Vec<(PackfileId, Vec<BlobRecord>, i64)>,
-    unpublished_bytes: u64,
-    /// Headers of snapshots in no state yet: a checkpoint leaves them out, because not everything
-    /// that they rely on may have arrived.
-    headers: Vec<(PackfileId, BlobRecord)>,
-    since: Instant,
-    all: Vec<PackfileId>,
-    /// What the states of this transaction tell of.
-    published: Stored,
-    /// The last state of this transaction, or the one that it comes after.
-    checkpoint: Option<StateId>,
-}
 
 /// A transaction in progress. Without [`Transaction::commit`] it publishes nothing new.
 pub(crate) struct Transaction {
@@ -75,18 +28,6 @@ pub(crate) struct Transaction {
     filled: Receiver<PackfileBuilder>,
     uploaders: Vec<JoinHandle<()>>,
     lock: Arc<StoreLock>,
-}
-
-/// As many packers as there are cores: threads borrow one for a file or a chunk.
-struct PackerPool {
-    idle: Mutex<Vec<Packer>>,
-    returned: Condvar,
-}
-
-/// A borrowed packer; goes back when dropped.
-pub(crate) struct BorrowedPacker {
-    packer: Option<Packer>,
-    pool: Arc<PackerPool>,
 }
 
 impl Transaction {
@@ -120,30 +61,8 @@ impl Transaction {
                 return Err(error);
             }
         };
-        let absent = repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect();
-
-        let (queue, filled) = crossbeam_channel::bounded(1);
-        let shared = Arc::new(Shared {
-            repository: Arc::clone(repository),
-            seal_above_bytes: seal_above_bytes(repository),
-            claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
-            absent,
-            queue,
-            failed: AtomicBool::new(false),
-            failure: Mutex::new(None),
-            uploaded: Mutex::new(Uploaded {
-                unpublished: Vec::new(),
-                unpublished_bytes: 0,
-                headers: Vec::new(),
-                since: Instant::now(),
-                all: Vec::new(),
-                published: Stored::default(),
-                checkpoint: after,
-            }),
-            written_bytes: AtomicU64::new(0),
-            spare: Mutex::new(None),
-        });
-        let pool = Arc::new(PackerPool { idle: Mutex::default(), returned: Condvar::new() });
+        let (shared, filled) = Shared::new(repository, &listed, after);
+        let pool = Arc::new(PackerPool::default());
         let mut transaction = Self { shared, pool, filled, uploaders: Vec::new(), lock };
         transaction.start()?;
         Ok(transaction)
@@ -164,7 +83,7 @@ impl Transaction {
             self.uploaders.push(uploader);
         }
         let packers = (0..repository.runtime.threads).map(|_| Packer::new(Arc::clone(&self.shared)));
-        guard(&self.pool.idle).extend(packers);
+        self.pool.fill(packers);
         Ok(())
     }
 
@@ -175,13 +94,7 @@ impl Transaction {
 
     /// Borrows a packer, waiting until one is idle.
     pub(crate) fn packer(&self) -> BorrowedPacker {
-        let idle = guard(&self.pool.idle);
-        let mut idle = self
-            .pool
-            .returned
-            .wait_while(idle, |idle| idle.is_empty())
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        BorrowedPacker { packer: idle.pop(), pool: Arc::clone(&self.pool) }
+        self.pool.borrow()
     }
 
     /// Whether the store has a blob, before or because of this transaction.
@@ -198,6 +111,11 @@ impl Transaction {
     /// Whether an upload has failed, so that more work is pointless.
     pub(crate) fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Relaxed)
+    }
+
+    /// The first failure of an upload, if there was any.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.shared.check_failure().err()
     }
 
     /// Ends the transaction: every packfile acknowledged, everything it relies on still there,
@@ -292,7 +210,7 @@ impl Transaction {
     pub(crate) fn abandon(mut self, cause: &Error) {
         if self.shared.repository.runtime.interrupted.load(Ordering::Relaxed) {
             // Whoever interrupts wants an end soon: only uploads that have begun are waited for.
-            guard(&self.pool.idle).clear();
+            self.pool.take_all();
         }
         let failure = self.flush().err();
         self.stop_uploaders();
@@ -316,9 +234,8 @@ impl Transaction {
 
     /// Seals every unfinished packfile, joining small ones, and waits for all uploads.
     fn flush(&mut self) -> Result<(), Error> {
-        let packers: Vec<Packer> = guard(&self.pool.idle).drain(..).collect();
         let (mut content, mut metadata) = (PackfileBuilder::new(), PackfileBuilder::new());
-        for packer in packers {
+        for packer in self.pool.take_all() {
             let (more_content, more_metadata) = packer.into_parts();
             self.join_or_upload(&mut content, more_content)?;
             self.join_or_upload(&mut metadata, more_metadata)?;
@@ -369,230 +286,8 @@ impl Transaction {
     }
 }
 
-impl Shared {
-    /// Whether the index knows the blob in a packfile that is really there.
-    fn is_stored(&self, blob: BlobId) -> bool {
-        self.repository
-            .index
-            .place(blob)
-            .is_some_and(|place| !self.absent.get(place.packfile as usize).copied().unwrap_or(true))
-    }
-
-    fn shard(&self, blob: &BlobId) -> &Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>> {
-        &self.claims[blob.mac.0[31] as usize % CLAIM_SHARDS]
-    }
-
-    /// Whether the caller is the one to store this blob.
-    pub(super) fn claim(&self, blob: BlobId) -> bool {
-        !self.is_stored(blob) && guard(self.shard(&blob)).insert(blob)
-    }
-
-    /// Hands a full packfile to the uploaders; blocks while too many are on their way.
-    pub(super) fn upload(&self, builder: PackfileBuilder) -> Result<(), Error> {
-        if builder.is_empty() {
-            return Ok(());
-        }
-        if self.failed.load(Ordering::Relaxed) {
-            return self.check_failure();
-        }
-        self.queue.send(builder).map_err(|_| Error::Internal("the uploaders are gone".to_owned()))
-    }
-
-    /// An empty packfile, in used memory if there is any.
-    pub(super) fn new_builder(&self) -> PackfileBuilder {
-        guard(&self.spare).take().map_or_else(PackfileBuilder::new, PackfileBuilder::reusing)
-    }
-
-    fn upload_all(&self, filled: &Receiver<PackfileBuilder>, mut scratch: Scratch) {
-        while let Ok(builder) = filled.recv() {
-            if builder.is_empty() {
-                return;
-            }
-            if self.failed.load(Ordering::Relaxed) {
-                continue;
-            }
-            if let Err(error) = self.upload_one(builder, &mut scratch) {
-                self.fail(error);
-            }
-        }
-    }
-
-    fn upload_one(&self, builder: PackfileBuilder, scratch: &mut Scratch) -> Result<(), Error> {
-        let repository = &self.repository;
-        let now = || repository.runtime.clock.now().to_nanoseconds();
-        let sealed = builder.seal(&repository.key, &repository.codec, scratch, now());
-        let bytes = sealed.body.len() as u64;
-        repository
-            .storage
-            .put(StoreFile::Packfile, &sealed.id.0, sealed.body.clone(), PutMode::Immutable)
-            .map_err(Error::Storage)?;
-        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Ok(buffer) = sealed.body.try_into_mut() {
-            *guard(&self.spare) = Some(Vec::from(buffer));
-        }
-        let mut records = sealed.records;
-        let mut uploaded = guard(&self.uploaded);
-        uploaded.all.push(sealed.id);
-        let headers = records.extract_if(.., |record| record.resource_type() == Some(ResourceType::SNAPSHOT));
-        uploaded.headers.extend(headers.map(|record| (sealed.id, record)));
-        uploaded.unpublished.push((sealed.id, records, now()));
-        uploaded.unpublished_bytes += bytes;
-        let due = uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
-            || uploaded.since.elapsed() >= CHECKPOINT_EVERY;
-        if due {
-            self.checkpoint(&mut uploaded)?;
-        }
-        Ok(())
-    }
-
-    /// Publishes what was uploaded since the last checkpoint, without a snapshot.
-    fn checkpoint(&self, uploaded: &mut Uploaded) -> Result<(), Error> {
-        let name = self.random_state();
-        self.publish(uploaded, name, &|_| {})?;
-        uploaded.is_published_as(name);
-        Ok(())
-    }
-
-    /// Publishes a state with what was uploaded and what `first` writes before it.
-    fn publish(
-        &self,
-        uploaded: &Uploaded,
-        name: StateId,
-        first: &dyn Fn(&mut StateWriter),
-    ) -> Result<(), Error> {
-        let now = present(&self.repository)?;
-        let mut writer = StateWriter::new(now.index.newest_state());
-        first(&mut writer);
-        for (packfile, records, _) in &uploaded.unpublished {
-            for record in records {
-                write_location(&mut writer, packfile, record);
-            }
-        }
-        for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
-            writer.packfile(packfile, &name, *acknowledged_ns);
-        }
-        let plain = writer.finish(Version::V1_1_0, now.state_time_ns(), [0; 16]);
-        publish_state(&self.repository, StateName::Given(name), &plain).map(|_| ())
-    }
-
-    fn random_state(&self) -> StateId {
-        StateId(self.repository.runtime.random_name())
-    }
-
-    fn fail(&self, error: Error) {
-        guard(&self.failure).get_or_insert(error);
-        self.failed.store(true, Ordering::Relaxed);
-    }
-
-    /// Fails with the first error of any upload.
-    fn check_failure(&self) -> Result<(), Error> {
-        if !self.failed.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        Err(guard(&self.failure)
-            .as_ref()
-            .map_or_else(|| Error::Internal("an upload failed without a reason".to_owned()), copy_of))
-    }
-}
-
-impl Uploaded {
-    /// What was uploaded so far stands in this state now.
-    fn is_published_as(&mut self, name: StateId) {
-        self.checkpoint = Some(name);
-        for (_, records, _) in self.unpublished.drain(..) {
-            let blobs = records.iter().filter(|record| record.resource_type() != Some(ResourceType::RANDOM));
-            blobs.for_each(|record| self.published.add(u64::from(record.length)));
-        }
-        self.unpublished_bytes = 0;
-        self.since = Instant::now();
-    }
-}
-
-fn write_headers(writer: &mut StateWriter, headers: &[(PackfileId, BlobRecord)]) {
-    headers.iter().for_each(|(packfile, record)| write_location(writer, packfile, record));
-}
-
-fn write_location(writer: &mut StateWriter, packfile: &PackfileId, record: &BlobRecord) {
-    let resource = ResourceType(record.resource as u8);
-    writer.location(resource, record.version, &record.mac, packfile, record.offset, record.length);
-}
-
-impl Transaction {
-    /// The first failure of an upload, if there was any.
-    pub(crate) fn failure(&self) -> Option<Error> {
-        self.shared.check_failure().err()
-    }
-}
-
-impl Drop for BorrowedPacker {
-    fn drop(&mut self) {
-        if let Some(packer) = self.packer.take() {
-            guard(&self.pool.idle).push(packer);
-            self.pool.returned.notify_one();
-        }
-    }
-}
-
-impl std::ops::Deref for BorrowedPacker {
-    type Target = Packer;
-
-    fn deref(&self) -> &Packer {
-        self.packer.as_ref().expect("a borrowed packer is only taken out by drop")
-    }
-}
-
-impl std::ops::DerefMut for BorrowedPacker {
-    fn deref_mut(&mut self) -> &mut Packer {
-        self.packer.as_mut().expect("a borrowed packer is only taken out by drop")
-    }
-}
-
-/// The same error for another thread: whichever is reported, it must name the cause.
-fn copy_of(error: &Error) -> Error {
-    let Error::Storage(error) = error else { return Error::Internal(error.to_string()) };
-    let mut copy =
-        ConnectorError::new(error.kind, error.operation, error.location.clone(), error.message.clone());
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        copy.message = format!("{}: {cause}", copy.message);
-        source = cause.source();
-    }
-    copy.hint.clone_from(&error.hint);
-    Error::Storage(copy)
-}
-
-/// A packfile is sealed once its blob area is longer.
-pub(crate) fn seal_above_bytes(repository: &Repository) -> u64 {
-    repository.config.packfile.max.min(FILLING_BYTES_MAX / repository.runtime.threads as u64)
-}
-
-/// The repository as its states are now: the same one if they have not changed.
-fn present(repository: &Arc<Repository>) -> Result<Arc<Repository>, Error> {
-    Ok(changed(repository)?.map_or_else(|| Arc::clone(repository), Arc::new))
-}
-
-/// The repository with the states that have come since it was opened, if there are any.
-///
-/// A new state names the newest one as its parent: the reference implementation knows no other order, and
-/// what is deleted before it was made stays.
-pub(crate) fn changed(repository: &Repository) -> Result<Option<Repository>, Error> {
-    let listed = repository.storage.list(StoreFile::State).map_err(Error::Storage)?;
-    let known: HashSet<StateId> = repository.states().iter().copied().collect();
-    if listed.len() == known.len() && listed.iter().all(|file| known.contains(&StateId(file.name))) {
-        return Ok(None);
-    }
-    let refreshed = repository.refresh()?;
-    refreshed.ensure_writable()?;
-    Ok(Some(refreshed))
-}
-
 fn give_up(lock: Arc<StoreLock>, cause: &Error) {
     if let Some(lock) = Arc::into_inner(lock) {
         lock.give_up(cause);
     }
-}
-
-fn list_packfiles(repository: &Repository) -> Result<HashSet<PackfileId>, Error> {
-    let listed = repository.storage.list(StoreFile::Packfile).map_err(Error::Storage)?;
-    Ok(listed.into_iter().map(|item| PackfileId(item.name)).collect())
 }

@@ -1,0 +1,264 @@
+//! What all threads of a transaction share: who stores which blob, the uploads under way, and the
+//! states that publish what has arrived.
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use kloset_codec::codec::Scratch;
+use kloset_connector::{ConnectorError, PutMode, StoreFile};
+use kloset_format::packfile::BlobRecord;
+use kloset_format::state::StateWriter;
+use kloset_format::{PackfileId, ResourceType, StateId, Version};
+
+use super::builder::PackfileBuilder;
+use super::present::present;
+use super::publish::{StateName, publish_state};
+use crate::guard::guard;
+use crate::monitor::Stored;
+use crate::state::MacHasher;
+use crate::{BlobId, Error, Repository};
+
+/// Claims are spread over this many sets, so that threads rarely wait for each other.
+const CLAIM_SHARDS: usize = 64;
+/// Memory for packfiles being filled, all threads together. Three times as much again may wait, be
+/// uploaded or be kept for reuse, which leaves a backup well below the 512 MiB it may use.
+const FILLING_BYTES_MAX: u64 = 64 << 20;
+/// A checkpoint is published when this much was uploaded since the last one,
+const CHECKPOINT_EVERY_BYTES: u64 = 4 << 30;
+/// or this much time has passed, whichever comes first.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(3 * 60);
+
+/// What all threads of a transaction share.
+pub(super) struct Shared {
+    pub(super) repository: Arc<Repository>,
+    /// A packfile is sealed once its blob area is longer.
+    pub(super) seal_above_bytes: u64,
+    claims: Vec<Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>>>,
+    /// By position in the index: named by a state, but not in the store's listing.
+    pub(super) absent: Vec<bool>,
+    pub(super) queue: Sender<PackfileBuilder>,
+    pub(super) failed: AtomicBool,
+    failure: Mutex<Option<Error>>,
+    pub(super) uploaded: Mutex<Uploaded>,
+    pub(super) written_bytes: AtomicU64,
+    /// Memory of an uploaded packfile, used again: fresh memory costs a page fault per 4 KiB.
+    spare: Mutex<Option<Vec<u8>>>,
+}
+
+/// Acknowledged uploads.
+pub(super) struct Uploaded {
+    /// In no state yet.
+    pub(super) unpublished: Vec<(PackfileId, Vec<BlobRecord>, i64)>,
+    unpublished_bytes: u64,
+    /// Headers of snapshots in no state yet: a checkpoint leaves them out, because not everything
+    /// that they rely on may have arrived.
+    pub(super) headers: Vec<(PackfileId, BlobRecord)>,
+    since: Instant,
+    pub(super) all: Vec<PackfileId>,
+    /// What the states of this transaction tell of.
+    pub(super) published: Stored,
+    /// The last state of this transaction, or the one that it comes after.
+    pub(super) checkpoint: Option<StateId>,
+}
+
+impl Shared {
+    /// Nothing stored yet, and the queue that the uploaders take from. What the index names outside
+    /// of `listed` does not count as stored; `after` is the state that the first one comes after.
+    pub(super) fn new(
+        repository: &Arc<Repository>,
+        listed: &HashSet<PackfileId>,
+        after: Option<StateId>,
+    ) -> (Arc<Self>, Receiver<PackfileBuilder>) {
+        let (queue, filled) = crossbeam_channel::bounded(1);
+        let shared = Self {
+            repository: Arc::clone(repository),
+            seal_above_bytes: seal_above_bytes(repository),
+            claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
+            absent: repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect(),
+            queue,
+            failed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            uploaded: Mutex::new(Uploaded {
+                unpublished: Vec::new(),
+                unpublished_bytes: 0,
+                headers: Vec::new(),
+                since: Instant::now(),
+                all: Vec::new(),
+                published: Stored::default(),
+                checkpoint: after,
+            }),
+            written_bytes: AtomicU64::new(0),
+            spare: Mutex::new(None),
+        };
+        (Arc::new(shared), filled)
+    }
+
+    /// Whether the index knows the blob in a packfile that is really there.
+    pub(super) fn is_stored(&self, blob: BlobId) -> bool {
+        self.repository
+            .index
+            .place(blob)
+            .is_some_and(|place| !self.absent.get(place.packfile as usize).copied().unwrap_or(true))
+    }
+
+    pub(super) fn shard(&self, blob: &BlobId) -> &Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>> {
+        &self.claims[blob.mac.0[31] as usize % CLAIM_SHARDS]
+    }
+
+    /// Whether the caller is the one to store this blob.
+    pub(super) fn claim(&self, blob: BlobId) -> bool {
+        !self.is_stored(blob) && guard(self.shard(&blob)).insert(blob)
+    }
+
+    /// Hands a full packfile to the uploaders; blocks while too many are on their way.
+    pub(super) fn upload(&self, builder: PackfileBuilder) -> Result<(), Error> {
+        if builder.is_empty() {
+            return Ok(());
+        }
+        if self.failed.load(Ordering::Relaxed) {
+            return self.check_failure();
+        }
+        self.queue.send(builder).map_err(|_| Error::Internal("the uploaders are gone".to_owned()))
+    }
+
+    /// An empty packfile, in used memory if there is any.
+    pub(super) fn new_builder(&self) -> PackfileBuilder {
+        guard(&self.spare).take().map_or_else(PackfileBuilder::new, PackfileBuilder::reusing)
+    }
+
+    pub(super) fn upload_all(&self, filled: &Receiver<PackfileBuilder>, mut scratch: Scratch) {
+        while let Ok(builder) = filled.recv() {
+            if builder.is_empty() {
+                return;
+            }
+            if self.failed.load(Ordering::Relaxed) {
+                continue;
+            }
+            if let Err(error) = self.upload_one(builder, &mut scratch) {
+                self.fail(error);
+            }
+        }
+    }
+
+    fn upload_one(&self, builder: PackfileBuilder, scratch: &mut Scratch) -> Result<(), Error> {
+        let repository = &self.repository;
+        let now = || repository.runtime.clock.now().to_nanoseconds();
+        let sealed = builder.seal(&repository.key, &repository.codec, scratch, now());
+        let bytes = sealed.body.len() as u64;
+        repository
+            .storage
+            .put(StoreFile::Packfile, &sealed.id.0, sealed.body.clone(), PutMode::Immutable)
+            .map_err(Error::Storage)?;
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Ok(buffer) = sealed.body.try_into_mut() {
+            *guard(&self.spare) = Some(Vec::from(buffer));
+        }
+        let mut records = sealed.records;
+        let mut uploaded = guard(&self.uploaded);
+        uploaded.all.push(sealed.id);
+        let headers = records.extract_if(.., |record| record.resource_type() == Some(ResourceType::SNAPSHOT));
+        uploaded.headers.extend(headers.map(|record| (sealed.id, record)));
+        uploaded.unpublished.push((sealed.id, records, now()));
+        uploaded.unpublished_bytes += bytes;
+        let due = uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
+            || uploaded.since.elapsed() >= CHECKPOINT_EVERY;
+        if due {
+            self.checkpoint(&mut uploaded)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what was uploaded since the last checkpoint, without a snapshot.
+    pub(super) fn checkpoint(&self, uploaded: &mut Uploaded) -> Result<(), Error> {
+        let name = self.random_state();
+        self.publish(uploaded, name, &|_| {})?;
+        uploaded.is_published_as(name);
+        Ok(())
+    }
+
+    /// Publishes a state with what was uploaded and what `first` writes before it.
+    pub(super) fn publish(
+        &self,
+        uploaded: &Uploaded,
+        name: StateId,
+        first: &dyn Fn(&mut StateWriter),
+    ) -> Result<(), Error> {
+        let now = present(&self.repository)?;
+        let mut writer = StateWriter::new(now.index.newest_state());
+        first(&mut writer);
+        for (packfile, records, _) in &uploaded.unpublished {
+            for record in records {
+                write_location(&mut writer, packfile, record);
+            }
+        }
+        for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
+            writer.packfile(packfile, &name, *acknowledged_ns);
+        }
+        let plain = writer.finish(Version::V1_1_0, now.state_time_ns(), [0; 16]);
+        publish_state(&self.repository, StateName::Given(name), &plain).map(|_| ())
+    }
+
+    pub(super) fn random_state(&self) -> StateId {
+        StateId(self.repository.runtime.random_name())
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        guard(&self.failure).get_or_insert(error);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails with the first error of any upload.
+    pub(super) fn check_failure(&self) -> Result<(), Error> {
+        if !self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(guard(&self.failure)
+            .as_ref()
+            .map_or_else(|| Error::Internal("an upload failed without a reason".to_owned()), copy_of))
+    }
+}
+
+impl Uploaded {
+    /// What was uploaded so far stands in this state now.
+    pub(super) fn is_published_as(&mut self, name: StateId) {
+        self.checkpoint = Some(name);
+        for (_, records, _) in self.unpublished.drain(..) {
+            let blobs = records.iter().filter(|record| record.resource_type() != Some(ResourceType::RANDOM));
+            blobs.for_each(|record| self.published.add(u64::from(record.length)));
+        }
+        self.unpublished_bytes = 0;
+        self.since = Instant::now();
+    }
+}
+
+pub(super) fn write_headers(writer: &mut StateWriter, headers: &[(PackfileId, BlobRecord)]) {
+    headers.iter().for_each(|(packfile, record)| write_location(writer, packfile, record));
+}
+
+fn write_location(writer: &mut StateWriter, packfile: &PackfileId, record: &BlobRecord) {
+    let resource = ResourceType(record.resource as u8);
+    writer.location(resource, record.version, &record.mac, packfile, record.offset, record.length);
+}
+
+/// The same error for another thread: whichever is reported, it must name the cause.
+fn copy_of(error: &Error) -> Error {
+    let Error::Storage(error) = error else { return Error::Internal(error.to_string()) };
+    let mut copy =
+        ConnectorError::new(error.kind, error.operation, error.location.clone(), error.message.clone());
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        copy.message = format!("{}: {cause}", copy.message);
+        source = cause.source();
+    }
+    copy.hint.clone_from(&error.hint);
+    Error::Storage(copy)
+}
+
+/// A packfile is sealed once its blob area is longer.
+pub(crate) fn seal_above_bytes(repository: &Repository) -> u64 {
+    repository.config.packfile.max.min(FILLING_BYTES_MAX / repository.runtime.threads as u64)
+}
