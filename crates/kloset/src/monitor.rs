@@ -55,6 +55,9 @@ pub enum Event<'a> {
     },
     /// A run ends without a snapshot; this much of its work is recorded for the next one.
     Checkpoint(Stored),
+    /// This much of what was wanted had been stored by runs without a snapshot, and was not stored again;
+    /// told once, at the end.
+    Found(Stored),
     /// Something the user should know.
     Warning(&'a str),
     /// Something that may be shown as an `info:` line.

@@ -59,6 +59,8 @@ pub(crate) struct Merged {
     pub(super) missing_parents: HashSet<StateId>,
     /// Packfile entries that name states that are not there.
     pub(super) strange: Vec<(PackfileId, StateId)>,
+    /// Packfiles of the checkpoints that no snapshot was published after.
+    pub(super) left_behind: HashSet<PackfileId>,
 }
 
 /// What a state says, places apart.
@@ -76,6 +78,31 @@ struct Pending {
     parent: StateId,
     timestamp_ns: i64,
     marks: Vec<Mark>,
+    role: Role,
+}
+
+/// What a state means for what was stored without a snapshot.
+enum Role {
+    /// It tells of a snapshot.
+    Publishes,
+    /// It only tells of blobs, in these packfiles: whoever wrote it had no snapshot yet.
+    Checkpoint(Vec<PackfileId>),
+    /// A removal, or work of maintenance.
+    Other,
+}
+
+impl Role {
+    fn of(tells_of_snapshot: bool, marks: &[Mark]) -> Self {
+        let packfiles = marks.iter().map(|mark| match mark {
+            Mark::Packfile(packfile, _) => Some(*packfile),
+            _ => None,
+        });
+        match packfiles.collect() {
+            _ if tells_of_snapshot => Self::Publishes,
+            Some(packfiles) => Self::Checkpoint(packfiles),
+            None => Self::Other,
+        }
+    }
 }
 
 /// A place that a pending state tells of.
@@ -108,6 +135,7 @@ impl Merger {
         let mut reader = StateReader::new(&state.plain, state.version).map_err(damaged)?;
         let position = self.pending.len() as u32;
         let mut marks = Vec::new();
+        let mut tells_of_snapshot = false;
         let mut last = (PackfileId::ZERO, None);
         for entry in reader.by_ref() {
             let entry = entry.map_err(damaged)?;
@@ -118,6 +146,7 @@ impl Merger {
             if resource == ResourceType::RANDOM {
                 continue;
             }
+            tells_of_snapshot |= resource == ResourceType::SNAPSHOT;
             // Places come by packfile.
             let number = match last {
                 (id, Some(number)) if id == packfile => number,
@@ -129,7 +158,8 @@ impl Merger {
         }
         let parent = reader.parent();
         let timestamp_ns = reader.metadata().map_or(0, |metadata| metadata.timestamp_ns);
-        self.pending.push(Pending { id: state.id, parent, timestamp_ns, marks });
+        let role = Role::of(tells_of_snapshot, &marks);
+        self.pending.push(Pending { id: state.id, parent, timestamp_ns, marks, role });
         Ok(())
     }
 
@@ -151,6 +181,7 @@ impl Merger {
         }
         let order = application_order(&self.pending)?;
         let mut ranks = vec![0u32; self.pending.len()];
+        let mut roles = Vec::with_capacity(order.len());
         for (rank, &at) in (0u32..).zip(&order) {
             if let Some(slot) = ranks.get_mut(at) {
                 *slot = rank;
@@ -158,6 +189,7 @@ impl Merger {
             let Some(state) = self.pending.get_mut(at) else { continue };
             self.base.states.push(state.id);
             self.base.newest_ns = self.base.newest_ns.max(state.timestamp_ns);
+            roles.push(std::mem::replace(&mut state.role, Role::Other));
             for mark in std::mem::take(&mut state.marks) {
                 self.apply(mark);
             }
@@ -168,7 +200,14 @@ impl Merger {
         let parents = self.pending.iter().map(|state| state.parent);
         self.base.missing_parents.extend(parents.filter(|parent| !parent.is_zero()));
         self.base.missing_parents.retain(|parent| !known.contains(parent));
-        self.take_places(&ranks)?;
+        self.take_places(&ranks, &mut roles)?;
+        for role in roles {
+            match role {
+                Role::Publishes => self.base.left_behind.clear(),
+                Role::Checkpoint(packfiles) => self.base.left_behind.extend(packfiles),
+                Role::Other => {}
+            }
+        }
         Ok(self.base)
     }
 
@@ -197,8 +236,9 @@ impl Merger {
         number
     }
 
-    /// Sorts the places in, the newest copies first. In one packfile the first place holds.
-    fn take_places(&mut self, ranks: &[u32]) -> Result<(), OpenError> {
+    /// Sorts the places in, the newest copies first. In one packfile the first place holds. States that
+    /// tell of copies only are no checkpoints: maintenance moves blobs.
+    fn take_places(&mut self, ranks: &[u32], roles: &mut [Role]) -> Result<(), OpenError> {
         let mut added = std::mem::take(&mut self.added);
         for one in &mut added {
             one.state = ranks.get(one.state as usize).copied().unwrap_or(0);
@@ -208,7 +248,14 @@ impl Merger {
             by_key.then_with(|| (b.state, b.place.offset).cmp(&(a.state, a.place.offset)))
         });
         let mut bytes = Vec::new();
+        let mut adds = vec![false; roles.len()];
         for copies in added.chunk_by(|a, b| a.blob == b.blob) {
+            if let Some(first) = copies.last()
+                && let Some(slot) = adds.get_mut(first.state as usize)
+                && !*slot
+            {
+                *slot = !self.base.knows(first.blob);
+            }
             for (at, one) in copies.iter().enumerate() {
                 let same = |place: Place| place.packfile == one.place.packfile;
                 let again = copies.get(at + 1..).unwrap_or_default().iter().any(|older| same(older.place))
@@ -220,6 +267,11 @@ impl Merger {
             }
         }
         drop(added);
+        for (role, _) in roles.iter_mut().zip(adds).filter(|(_, adds)| !adds) {
+            if matches!(role, Role::Checkpoint(_)) {
+                *role = Role::Other;
+            }
+        }
         let too_many = || OpenError::DamagedState {
             state: self.base.states.last().copied().unwrap_or(StateId::ZERO),
             reason: "the states tell of more blobs than can be held".to_owned(),
@@ -235,6 +287,11 @@ impl Merged {
     /// States that it is made of.
     pub(crate) fn states(&self) -> &[StateId] {
         &self.states
+    }
+
+    /// Whether any state tells of a blob.
+    fn knows(&self, blob: BlobId) -> bool {
+        self.new.copies(blob).chain(self.old.copies(blob)).next().is_some()
     }
 
     /// Makes one array of all places, without those that are deleted for good.

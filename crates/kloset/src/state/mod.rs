@@ -184,6 +184,14 @@ impl Index {
         Some((shown.rank, Place { packfile: shown.position, ..copy }))
     }
 
+    /// By position among the packfiles: whether it was left behind by a run that published no snapshot.
+    /// A run of another client that is at work looks the same. Empty if there is none.
+    pub(crate) fn left_behind(&self) -> Vec<bool> {
+        let left = &self.merged.left_behind;
+        let any = self.packfiles.iter().any(|id| left.contains(id));
+        if any { self.packfiles.iter().map(|id| left.contains(id)).collect() } else { Vec::new() }
+    }
+
     /// Live packfiles.
     pub(crate) fn packfiles(&self) -> Vec<PackfileId> {
         self.packfiles.clone()

@@ -6,8 +6,9 @@
 //! Layout, little endian:
 //!
 //! ```text
-//! magic [u8; 8] | newest i64 ns | 7 counts u64 | states | packfiles | deleted packfiles
-//! | deleted locations | marks | missing parents | entries of missing states | records | seal [u8; 32]
+//! magic [u8; 8] | newest i64 ns | 8 counts u64 | states | packfiles | deleted packfiles
+//! | deleted locations | marks | missing parents | entries of missing states
+//! | packfiles left behind | records | seal [u8; 32]
 //! ```
 
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use super::records::{Records, key_of};
 use crate::BlobId;
 
 /// First bytes of the file.
-const MAGIC: &[u8; 8] = b"KLINDX1\n";
+const MAGIC: &[u8; 8] = b"KLINDX2\n";
 /// Kinds of rows before the records.
-const SECTIONS: usize = 7;
+const SECTIONS: usize = 8;
 const HEADER_BYTES: usize = 8 + 8 + 8 * SECTIONS;
 const SEAL_BYTES: usize = 32;
 
@@ -39,6 +40,7 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
         merged.coloured.len(),
         merged.missing_parents.len(),
         merged.strange.len(),
+        merged.left_behind.len(),
     ];
     counts.iter().for_each(|&count| out.extend_from_slice(&(count as u64).to_le_bytes()));
     merged.states.iter().for_each(|id| out.extend_from_slice(&id.0));
@@ -60,6 +62,7 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
         out.extend_from_slice(&packfile.0);
         out.extend_from_slice(&state.0);
     }
+    merged.left_behind.iter().for_each(|id| out.extend_from_slice(&id.0));
     out.extend_from_slice(merged.old.as_bytes());
     let seal = key.mac(&out);
     out.extend_from_slice(seal.as_bytes());
@@ -91,7 +94,8 @@ pub(super) fn decode(mut bytes: Vec<u8>, key: &MacKey) -> Option<Merged> {
 /// Everything before the records, and where they start.
 fn decode_sections(signed: &[u8]) -> Option<(Merged, usize)> {
     let (mut fields, counts, newest_ns) = header(signed)?;
-    let [states, packfiles, deleted_packfiles, deleted_locations, coloured, parents, strange] = counts;
+    let [states, packfiles, deleted_packfiles, deleted_locations, coloured, parents, strange, left_behind] =
+        counts;
     let merged = Merged {
         newest_ns,
         states: fields.rows(states, 32)?.map(StateId::from_slice).collect::<Option<_>>()?,
@@ -128,6 +132,7 @@ fn decode_sections(signed: &[u8]) -> Option<(Merged, usize)> {
                 Some((PackfileId::from_slice(packfile)?, StateId::from_slice(state)?))
             })
             .collect::<Option<_>>()?,
+        left_behind: fields.rows(left_behind, 32)?.map(PackfileId::from_slice).collect::<Option<_>>()?,
         ..Merged::default()
     };
     Some((merged, signed.len() - fields.0.len()))

@@ -116,6 +116,52 @@ fn states_that_packfiles_name_and_that_are_gone_are_known() {
     assert!(build(vec![with_snapshot(1, 0, 1, 9, 8)]).unwrap().missing_states().is_empty());
 }
 
+/// A state that tells of chunks in a packfile and of nothing else.
+fn checkpoint(id: u8, parent: u8, time: i64, chunk: u8, packfile: u8) -> LoadedState {
+    state(id, parent, time, |writer| {
+        writer.location(ResourceType::CHUNK, Version::V1_0_0, &mac(chunk), &pack(packfile), 0, 5);
+        writer.packfile(&pack(packfile), &StateId([id; 32]), time);
+    })
+}
+
+fn left_in(index: &Index) -> Vec<PackfileId> {
+    let left = index.packfiles().into_iter().zip(index.left_behind());
+    let mut left: Vec<_> = left.filter(|(_, left)| *left).map(|(id, _)| id).collect();
+    left.sort();
+    left
+}
+
+fn left_behind(states: Vec<LoadedState>) -> Vec<PackfileId> {
+    left_in(&build(states).unwrap())
+}
+
+#[test]
+fn only_checkpoints_after_the_last_snapshot_were_left_behind() {
+    let before = || vec![checkpoint(1, 0, 10, 1, 11), with_snapshot(2, 1, 20, 2, 12)];
+    let with = |more: Vec<LoadedState>| left_behind(before().into_iter().chain(more).collect());
+    assert_eq!(with(vec![]), []);
+    let two = || vec![checkpoint(3, 2, 30, 3, 13), checkpoint(4, 3, 40, 4, 14)];
+    assert_eq!(with(two()), [pack(13), pack(14)]);
+    let removal = state(5, 4, 50, |writer| writer.coloured(ResourceType::SNAPSHOT, &mac(2), 5));
+    assert_eq!(with(two().into_iter().chain([removal]).collect()), [pack(13), pack(14)]);
+    let mark = state(5, 4, 50, |writer| writer.coloured(ResourceType::PACKFILE, &mac(13), 5));
+    assert_eq!(with(two().into_iter().chain([mark]).collect()), [pack(14)]);
+    let published = with_snapshot(5, 4, 50, 5, 15);
+    assert_eq!(with(two().into_iter().chain([published]).collect()), []);
+}
+
+#[test]
+fn states_that_only_move_blobs_leave_nothing_behind() {
+    let moved = checkpoint(3, 2, 30, 1, 13);
+    let marked = state(4, 3, 40, |writer| {
+        writer.location(ResourceType::CHUNK, Version::V1_0_0, &mac(4), &pack(14), 0, 5);
+        writer.packfile(&pack(14), &StateId([4; 32]), 40);
+        writer.coloured(ResourceType::PACKFILE, &mac(11), 40);
+    });
+    let states = vec![checkpoint(1, 0, 10, 1, 11), with_snapshot(2, 1, 20, 2, 12), moved, marked];
+    assert_eq!(left_behind(states), []);
+}
+
 #[test]
 fn loop_of_parents_is_damage() {
     assert!(build(vec![with_snapshot(1, 2, 1, 9, 8), with_snapshot(2, 1, 2, 7, 6)]).is_err());
@@ -142,6 +188,9 @@ fn history() -> Vec<LoadedState> {
     for at in 0..20u8 {
         states.push(with_snapshot(100 + at, 8, 90 + i64::from(at), 100 + at, 150 + at / 3));
     }
+    states.push(checkpoint(200, 8, 120, 200, 201));
+    states.push(checkpoint(201, 200, 130, 200, 202));
+    states.push(checkpoint(202, 201, 140, 203, 203));
     states
 }
 
@@ -158,13 +207,19 @@ fn all_of(index: &Index) -> String {
         index.packfile_list().iter().zip(index.held()).map(|(id, held)| (*id, held.blobs)).collect();
     held.sort();
     let missing = (index.missing_parents(), index.missing_states());
-    format!("{snapshots:?} {packfiles:?} {held:?} {missing:?} {:?} {:?}", index.states(), index.coloured())
+    let left = left_in(index);
+    format!(
+        "{left:?} {snapshots:?} {packfiles:?} {held:?} {missing:?} {:?} {:?}",
+        index.states(),
+        index.coloured()
+    )
 }
 
 #[test]
 fn what_is_merged_in_steps_or_saved_between_them_says_the_same() {
     let key = MacKey::new(HashAlgorithm::Blake3, [7; 32]);
     let whole = all_of(&build(history()).unwrap());
+    assert_eq!(left_behind(history()), [pack(201), pack(203)]);
     for cut in 0..history().len() {
         let (mut first, mut rest) = (history(), history());
         let rest = rest.split_off(cut);

@@ -99,7 +99,7 @@ impl Transaction {
 
     /// Whether the store has a blob, before or because of this transaction.
     pub(crate) fn has(&self, blob: BlobId) -> bool {
-        self.shared.is_stored(blob) || guard(self.shared.shard(&blob)).contains(&blob)
+        self.shared.stored(blob).is_some() || guard(self.shared.shard(&blob)).contains(&blob)
     }
 
     /// Whether packfiles that states name are missing from the store: nothing that lies in them
@@ -135,13 +135,16 @@ impl Transaction {
         drop(uploaded);
         let written = self.written_bytes();
         match published {
-            Ok(()) => self.release(),
+            Ok(()) => {
+                self.shared.tell_found();
+                self.release();
+                Ok(written)
+            }
             Err(error) => {
                 self.give_lock_up(&error);
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(written)
     }
 
     /// Publishes everything stored so far, headers of snapshots included, in the order of a commit,
@@ -172,6 +175,7 @@ impl Transaction {
             self.shared.checkpoint(&mut uploaded)?;
         }
         drop(uploaded);
+        self.shared.tell_found();
         let written = self.written_bytes();
         self.release();
         Ok(written)
@@ -223,6 +227,7 @@ impl Transaction {
         }
         let published = uploaded.published;
         drop(uploaded);
+        self.shared.tell_found();
         if published.blobs > 0 {
             self.shared.repository.monitor.event(Event::Checkpoint(published));
         }

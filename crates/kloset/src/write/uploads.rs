@@ -19,8 +19,8 @@ use super::present::present;
 use super::publish::{StateName, publish_state};
 use crate::guard::guard;
 use crate::monitor::Stored;
-use crate::state::MacHasher;
-use crate::{BlobId, Error, Repository};
+use crate::state::{MacHasher, Place};
+use crate::{BlobId, Error, Event, Repository};
 
 /// Claims are spread over this many sets, so that threads rarely wait for each other.
 const CLAIM_SHARDS: usize = 64;
@@ -40,6 +40,10 @@ pub(super) struct Shared {
     claims: Vec<Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>>>,
     /// By position in the index: named by a state, but not in the store's listing.
     pub(super) absent: Vec<bool>,
+    /// By position in the index: left behind by a run without a snapshot; empty if there is none.
+    left_behind: Vec<bool>,
+    /// What this transaction wants and such a run had stored.
+    found: Mutex<Stored>,
     pub(super) queue: Sender<PackfileBuilder>,
     pub(super) failed: AtomicBool,
     failure: Mutex<Option<Error>>,
@@ -79,6 +83,8 @@ impl Shared {
             seal_above_bytes: seal_above_bytes(repository),
             claims: (0..CLAIM_SHARDS).map(|_| Mutex::default()).collect(),
             absent: repository.index.packfile_list().iter().map(|id| !listed.contains(id)).collect(),
+            left_behind: repository.index.left_behind(),
+            found: Mutex::default(),
             queue,
             failed: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -97,12 +103,11 @@ impl Shared {
         (Arc::new(shared), filled)
     }
 
-    /// Whether the index knows the blob in a packfile that is really there.
-    pub(super) fn is_stored(&self, blob: BlobId) -> bool {
-        self.repository
-            .index
-            .place(blob)
-            .is_some_and(|place| !self.absent.get(place.packfile as usize).copied().unwrap_or(true))
+    /// Where the index knows the blob, if that packfile is really there.
+    pub(super) fn stored(&self, blob: BlobId) -> Option<Place> {
+        let place = self.repository.index.place(blob)?;
+        let absent = self.absent.get(place.packfile as usize).copied().unwrap_or(true);
+        (!absent).then_some(place)
     }
 
     pub(super) fn shard(&self, blob: &BlobId) -> &Mutex<HashSet<BlobId, BuildHasherDefault<MacHasher>>> {
@@ -111,7 +116,17 @@ impl Shared {
 
     /// Whether the caller is the one to store this blob.
     pub(super) fn claim(&self, blob: BlobId) -> bool {
-        !self.is_stored(blob) && guard(self.shard(&blob)).insert(blob)
+        let Some(place) = self.stored(blob) else { return guard(self.shard(&blob)).insert(blob) };
+        let left_behind = self.left_behind.get(place.packfile as usize).copied().unwrap_or(false);
+        if left_behind && guard(self.shard(&blob)).insert(blob) {
+            guard(&self.found).add(u64::from(place.length));
+        }
+        false
+    }
+
+    /// Tells how much of this transaction an earlier run had stored.
+    pub(super) fn tell_found(&self) {
+        self.repository.monitor.event(Event::Found(*guard(&self.found)));
     }
 
     /// Hands a full packfile to the uploaders; blocks while too many are on their way.

@@ -14,6 +14,7 @@ mod maintenance;
 mod memory;
 mod model;
 mod repair;
+mod resume;
 mod rig;
 mod round_trips;
 mod sync;

@@ -23,6 +23,14 @@ pub struct Counts {
     pub source_read_bytes: Option<u64>,
     /// Bytes of file content written to the destination.
     pub destination_written_bytes: Option<u64>,
+    /// Blobs that runs without a snapshot had stored, and that were not stored again.
+    pub found_blobs: Option<u64>,
+    /// Their encoded bytes.
+    pub found_bytes: Option<u64>,
+    /// Blobs that a run without a snapshot stored and recorded for the next one.
+    pub recorded_blobs: Option<u64>,
+    /// Their encoded bytes.
+    pub recorded_bytes: Option<u64>,
 }
 
 impl Counts {
@@ -42,5 +50,9 @@ impl Counts {
         sum(&mut self.content_bytes, other.content_bytes);
         sum(&mut self.source_read_bytes, other.source_read_bytes);
         sum(&mut self.destination_written_bytes, other.destination_written_bytes);
+        sum(&mut self.found_blobs, other.found_blobs);
+        sum(&mut self.found_bytes, other.found_bytes);
+        sum(&mut self.recorded_blobs, other.recorded_blobs);
+        sum(&mut self.recorded_bytes, other.recorded_bytes);
     }
 }

@@ -185,6 +185,16 @@ impl Recorder {
                     "cause": reason,
                 })
             }),
+            Event::Found(stored) => self.count(Counts {
+                found_blobs: Some(stored.blobs),
+                found_bytes: Some(stored.bytes),
+                ..Counts::default()
+            }),
+            Event::Checkpoint(stored) => self.count(Counts {
+                recorded_blobs: Some(stored.blobs),
+                recorded_bytes: Some(stored.bytes),
+                ..Counts::default()
+            }),
             _ => {}
         }
     }

@@ -15,7 +15,17 @@ impl Monitor for Ui {
         match event {
             Event::Warning(text) => return self.warn(text),
             Event::Info(text) => return self.info(text),
-            Event::Checkpoint(stored) => return self.info(&plain::checkpoint(stored)),
+            Event::Checkpoint(stored) => {
+                self.recorder.event(event);
+                return self.info(&plain::checkpoint(stored));
+            }
+            Event::Found(stored) => {
+                self.recorder.event(event);
+                if stored.blobs > 0 {
+                    self.info(&plain::found(stored));
+                }
+                return;
+            }
             Event::Phase(name) => self.trace("snapshot", &format!("phase {name}")),
             Event::Expected { entries, bytes, complete: true } => {
                 self.trace("snapshot", &format!("{entries} entries, {bytes} bytes"));

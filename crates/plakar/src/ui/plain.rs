@@ -41,6 +41,15 @@ pub fn checkpoint(stored: Stored) -> String {
     )
 }
 
+/// What a run without a snapshot had left for this one.
+pub fn found(stored: Stored) -> String {
+    let size = size::show(stored.bytes);
+    format!(
+        "what an earlier run without a snapshot had stored was not stored again: {} blobs ({size})",
+        stored.blobs
+    )
+}
+
 fn cross(terminal: bool) -> &'static str {
     if terminal { RED_CROSS } else { "✘" }
 }

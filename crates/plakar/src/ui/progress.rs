@@ -66,7 +66,7 @@ impl Progress {
                 bar.set_message(state.message(&escape::name(path)));
             }
             Event::PathFailed { .. } | Event::ObjectFailed { .. } => state.errors += 1,
-            Event::Checkpoint(_) | Event::Warning(_) | Event::Info(_) => {}
+            Event::Checkpoint(_) | Event::Found(_) | Event::Warning(_) | Event::Info(_) => {}
         }
     }
 

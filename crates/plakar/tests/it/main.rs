@@ -26,6 +26,7 @@ mod packages;
 mod ptar;
 mod refusals;
 mod report;
+mod resume;
 mod sftp;
 mod snapshots;
 mod streams;
