@@ -53,7 +53,7 @@ fn store_copy(
     header.timestamp = repository.runtime.clock.now();
     // A signature is about the bytes of one header.
     header.identity = Identity::default();
-    header.duration_ns = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+    header.duration_ns = repository.runtime.duration_ns(started);
     transaction.packer().store_header(id, &header.encode())?;
     repository.runtime.proceed()
 }

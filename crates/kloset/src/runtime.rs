@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use kloset_codec::codec::Scratch;
 use kloset_format::Timestamp;
@@ -14,6 +15,11 @@ use crate::Error;
 pub trait Clock: Send + Sync {
     /// The present moment, UTC.
     fn now(&self) -> Timestamp;
+
+    /// Time since then, on a clock that is never set.
+    fn elapsed(&self, since: Instant) -> Duration {
+        since.elapsed()
+    }
 }
 
 /// The system's clock.
@@ -95,6 +101,11 @@ impl Runtime {
             Randomness::System => StdRng::from_os_rng(),
             Randomness::Repeatable(next) => StdRng::seed_from_u64(next.fetch_add(1, Ordering::Relaxed)),
         }
+    }
+
+    /// How long something has taken, as headers of snapshots tell.
+    pub(crate) fn duration_ns(&self, started: Instant) -> i64 {
+        i64::try_from(self.clock.elapsed(started).as_nanos()).unwrap_or(i64::MAX)
     }
 
     /// Fails once the user has interrupted.

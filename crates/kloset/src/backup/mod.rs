@@ -236,7 +236,9 @@ impl Run<'_> {
         };
         let (ended, stop) = crossbeam_channel::bounded::<()>(0);
         std::thread::scope(|scope| {
-            for _ in 0..self.repository.runtime.threads {
+            // With one core the reading thread does it all, in an order that nothing else decides on.
+            let workers = Some(self.repository.runtime.threads).filter(|&threads| threads > 1);
+            for _ in 0..workers.unwrap_or(0) {
                 scope.spawn(|| collector.contents.serve(&stop));
             }
             let scan = scope.spawn(|| {
@@ -290,7 +292,7 @@ impl Run<'_> {
     fn header(&self, trees: index::Trees) -> Header {
         let options = self.options;
         let mut header = Header::new(self.snapshot, options.timestamp.unwrap_or(self.begun));
-        header.duration_ns = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        header.duration_ns = self.repository.runtime.duration_ns(self.started);
         header.name = options.name.as_str().into();
         header.category = options.category.as_str().into();
         header.environment = options.environment.as_str().into();

@@ -29,8 +29,8 @@ use crate::{Error, Event, Monitor, Repository};
 
 /// Leftovers of interrupted writes are at least this old when they are swept.
 const TEMPORARY_AGE_MIN: Duration = Duration::from_secs(24 * 3600);
-/// Files deleted at the same time.
-const DELETES_AT_ONCE: usize = 4;
+/// Files deleted at the same time, at most.
+const DELETES_AT_ONCE_MAX: usize = 4;
 
 /// Settings of one run.
 #[derive(Clone, Copy, Debug)]
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
         }
         self.ensure_alone()?;
         let mut writer = StateWriter::new(self.newest);
-        for packfile in &plan.used_again {
+        for packfile in plan.used_again.iter().chain(&plan.misdated) {
             writer.delete_coloured(ResourceType::PACKFILE, &Mac(packfile.0));
         }
         for packfile in plan.unused.iter().chain(&plan.orphans) {
@@ -253,8 +253,9 @@ impl<'a> Run<'a> {
     fn delete(&self, packfiles: &[PackfileId]) -> Result<u64, Error> {
         let next = AtomicUsize::new(0);
         let failed = AtomicU64::new(0);
+        let at_once = self.whole.storage().info().puts_at_once.clamp(1, DELETES_AT_ONCE_MAX);
         std::thread::scope(|scope| {
-            for _ in 0..DELETES_AT_ONCE.min(packfiles.len()) {
+            for _ in 0..at_once.min(packfiles.len()) {
                 scope.spawn(|| {
                     while let Some(packfile) = packfiles.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let deleted = self.ensure_locked().and_then(|()| {

@@ -8,6 +8,7 @@ use kloset_connector::{ConnectorError, Listed, RangeRequest, StoreFile};
 use kloset_format::packfile::{self, Footer};
 use kloset_format::{PackfileId, envelope};
 
+use super::plan::is_ahead;
 use crate::{Error, Event, Monitor, Repository};
 
 /// Bytes at the end of a packfile that surely hold its footer.
@@ -18,10 +19,11 @@ const SECONDS_BELOW: i64 = 100_000_000_000_000;
 const TAILS_PER_BATCH: usize = 1024;
 
 /// The orphans that were complete before `cutoff_ns`, by their own footers and by the server's clock.
-/// One whose age nobody can tell is left alone.
+/// A footer of a clock that was far ahead tells nothing; one whose age nobody can tell is left alone.
 pub(super) fn old_orphans(
     repository: &Repository,
     orphans: &[Listed],
+    now_ns: i64,
     cutoff_ns: i64,
     monitor: &dyn Monitor,
 ) -> Result<Vec<PackfileId>, Error> {
@@ -33,13 +35,17 @@ pub(super) fn old_orphans(
         for (file, footer) in batch.iter().zip(footers(repository, batch)) {
             let id = PackfileId(file.name);
             match footer {
-                Ok(footer) => match sealed_ns(&footer).or(file.modified.map(|time| time.to_nanoseconds())) {
-                    Some(sealed) if sealed <= cutoff_ns => old.push(id),
-                    Some(_) => {}
-                    None => {
-                        monitor.event(Event::Warning(&format!("packfile {id}: nobody knows how old it is")))
+                Ok(footer) => {
+                    let sealed = sealed_ns(&footer).filter(|&sealed| !is_ahead(sealed, now_ns));
+                    match sealed.or(file.modified.map(|time| time.to_nanoseconds())) {
+                        Some(sealed) if sealed <= cutoff_ns => old.push(id),
+                        Some(_) => {}
+                        None => {
+                            let text = format!("packfile {id}: nobody knows how old it is");
+                            monitor.event(Event::Warning(&text));
+                        }
                     }
-                },
+                }
                 Err(Unreadable::Store(error)) => return Err(error),
                 // A write that was cut short; the server's clock has shown that it is old.
                 Err(Unreadable::Damaged) if file.modified.is_some() => old.push(id),

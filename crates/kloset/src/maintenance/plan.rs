@@ -20,6 +20,14 @@ const WASTE_PART_MAX: u64 = 10;
 /// back again and again.
 const GAIN_PART_MIN: u64 = 20;
 
+/// No clock is trusted that is further ahead of ours.
+const AHEAD_NS_MAX: i64 = 24 * 3600 * 1_000_000_000;
+
+/// Whether a time is one that only a wrong clock can have told.
+pub(super) fn is_ahead(time_ns: i64, now_ns: i64) -> bool {
+    time_ns > now_ns.saturating_add(AHEAD_NS_MAX)
+}
+
 /// A packfile whose live blobs move to another one.
 pub(super) struct Repack {
     pub(super) packfile: PackfileId,
@@ -35,6 +43,8 @@ pub(super) struct Plan {
     pub(super) unused: Vec<PackfileId>,
     /// To be marked: in no state.
     pub(super) orphans: Vec<PackfileId>,
+    /// Of those, marked already by a clock that was far ahead: their time would never come.
+    pub(super) misdated: Vec<PackfileId>,
     /// Marked, but used: the mark is taken back.
     pub(super) used_again: Vec<PackfileId>,
     /// Marked before the cutoff and still not used: to be deleted.
@@ -81,6 +91,7 @@ impl Plan {
                 (None, true) => {}
                 (None, false) => plan.unused.push(packfile),
                 (Some(_), true) => plan.used_again.push(packfile),
+                (Some(&when), false) if is_ahead(when, now_ns) => plan.misdated.push(packfile),
                 (Some(&when), false) if when <= cutoff_ns => {
                     plan.doomed.push(packfile);
                     plan.doomed_blobs += held.blobs;
@@ -88,18 +99,23 @@ impl Plan {
                 (Some(_), false) => {}
             }
         }
-        for (&packfile, &when) in index.coloured() {
-            if !known.contains(&packfile) && when <= cutoff_ns {
+        for (&packfile, &when) in index.coloured().iter().filter(|(packfile, _)| !known.contains(packfile)) {
+            if when <= cutoff_ns {
                 plan.doomed.push(packfile);
+            } else if is_ahead(when, now_ns) && names.contains(&packfile.0) {
+                plan.misdated.push(packfile);
             }
         }
+        plan.unused.extend(&plan.misdated);
         let is_orphan = |file: &&Listed| {
             let id = PackfileId(file.name);
             !known.contains(&id) && !index.coloured().contains_key(&id)
         };
         let orphans: Vec<Listed> = listed.iter().filter(is_orphan).copied().collect();
-        plan.orphans = old_orphans(repository, &orphans, cutoff_ns, monitor)?;
-        for list in [&mut plan.unused, &mut plan.orphans, &mut plan.used_again, &mut plan.doomed] {
+        plan.orphans = old_orphans(repository, &orphans, now_ns, cutoff_ns, monitor)?;
+        for list in
+            [&mut plan.unused, &mut plan.misdated, &mut plan.orphans, &mut plan.used_again, &mut plan.doomed]
+        {
             list.sort_unstable();
         }
         if detail == Detail::Blobs {

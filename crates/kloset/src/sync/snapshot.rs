@@ -236,7 +236,7 @@ impl Run<'_> {
             self.monitor.event(Event::Warning(&text));
             header.identity = kloset_format::header::Identity::default();
         }
-        header.duration_ns = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        header.duration_ns = self.target.runtime.duration_ns(started);
         let source = snapshot.source();
         header.sources = vec![SourceRecord {
             importer: source.importer.clone(),

@@ -14,7 +14,7 @@ use super::lock::{LockKind, StoreLock};
 use super::packer::Packer;
 use super::pool::{BorrowedPacker, PackerPool};
 use super::present::{list_packfiles, present};
-use super::uploads::{Shared, write_headers};
+use super::uploads::Shared;
 use crate::guard::guard;
 use crate::{BlobId, Error, Event, Repository};
 
@@ -130,8 +130,7 @@ impl Transaction {
             None => StateId(snapshot.0),
             Some(_) => self.shared.random_state(),
         };
-        let published =
-            self.shared.publish(&uploaded, name, &|writer| write_headers(writer, &uploaded.headers));
+        let published = self.shared.publish(&uploaded.unpublished, name, &|_| {});
         drop(uploaded);
         let written = self.written_bytes();
         match published {
@@ -153,12 +152,9 @@ impl Transaction {
         self.confirm()?;
         let mut uploaded = guard(&self.shared.uploaded);
         let name = self.shared.random_state();
-        self.shared.publish(&uploaded, name, &|writer| {
-            first(writer);
-            write_headers(writer, &uploaded.headers);
-        })?;
-        uploaded.headers.clear();
-        uploaded.is_published_as(name);
+        self.shared.publish(&uploaded.unpublished, name, first)?;
+        let published = std::mem::take(&mut uploaded.unpublished);
+        uploaded.are_published_as(name, published);
         drop(uploaded);
         self.start()
     }
@@ -170,11 +166,7 @@ impl Transaction {
             self.abandon(&error);
             return Err(error);
         }
-        let mut uploaded = guard(&self.shared.uploaded);
-        if !uploaded.unpublished.is_empty() {
-            self.shared.checkpoint(&mut uploaded)?;
-        }
-        drop(uploaded);
+        self.shared.checkpoint(&mut guard(&self.shared.uploaded))?;
         self.shared.tell_found();
         let written = self.written_bytes();
         self.release();
@@ -222,7 +214,7 @@ impl Transaction {
         let mut uploaded = guard(&self.shared.uploaded);
         // A state must not name a packfile that the store does not list.
         let all_listed = !matches!(cause, Error::PackfileVanished(_));
-        if lost.is_none() && all_listed && !uploaded.unpublished.is_empty() {
+        if lost.is_none() && all_listed {
             let _ = self.shared.checkpoint(&mut uploaded);
         }
         let published = uploaded.published;

@@ -53,14 +53,26 @@ pub(super) struct Shared {
     spare: Mutex<Option<Vec<u8>>>,
 }
 
+/// One acknowledged upload.
+pub(super) struct Acknowledged {
+    packfile: PackfileId,
+    records: Vec<BlobRecord>,
+    when_ns: i64,
+}
+
+impl Acknowledged {
+    /// Whether a checkpoint may tell of it. Of one that holds the header of a snapshot it may not: states
+    /// tell of packfiles as a whole, and not everything that the snapshot relies on may have arrived.
+    fn has_no_header(&self) -> bool {
+        self.records.iter().all(|record| record.resource_type() != Some(ResourceType::SNAPSHOT))
+    }
+}
+
 /// Acknowledged uploads.
 pub(super) struct Uploaded {
     /// In no state yet.
-    pub(super) unpublished: Vec<(PackfileId, Vec<BlobRecord>, i64)>,
+    pub(super) unpublished: Vec<Acknowledged>,
     unpublished_bytes: u64,
-    /// Headers of snapshots in no state yet: a checkpoint leaves them out, because not everything
-    /// that they rely on may have arrived.
-    pub(super) headers: Vec<(PackfileId, BlobRecord)>,
     since: Instant,
     pub(super) all: Vec<PackfileId>,
     /// What the states of this transaction tell of.
@@ -91,7 +103,6 @@ impl Shared {
             uploaded: Mutex::new(Uploaded {
                 unpublished: Vec::new(),
                 unpublished_bytes: 0,
-                headers: Vec::new(),
                 since: Instant::now(),
                 all: Vec::new(),
                 published: Stored::default(),
@@ -172,12 +183,10 @@ impl Shared {
         if let Ok(buffer) = sealed.body.try_into_mut() {
             *guard(&self.spare) = Some(Vec::from(buffer));
         }
-        let mut records = sealed.records;
         let mut uploaded = guard(&self.uploaded);
         uploaded.all.push(sealed.id);
-        let headers = records.extract_if(.., |record| record.resource_type() == Some(ResourceType::SNAPSHOT));
-        uploaded.headers.extend(headers.map(|record| (sealed.id, record)));
-        uploaded.unpublished.push((sealed.id, records, now()));
+        let acknowledged = Acknowledged { packfile: sealed.id, records: sealed.records, when_ns: now() };
+        uploaded.unpublished.push(acknowledged);
         uploaded.unpublished_bytes += bytes;
         let due = uploaded.unpublished_bytes >= CHECKPOINT_EVERY_BYTES
             || uploaded.since.elapsed() >= CHECKPOINT_EVERY;
@@ -189,29 +198,38 @@ impl Shared {
 
     /// Publishes what was uploaded since the last checkpoint, without a snapshot.
     pub(super) fn checkpoint(&self, uploaded: &mut Uploaded) -> Result<(), Error> {
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut uploaded.unpublished).into_iter().partition(Acknowledged::has_no_header);
+        uploaded.unpublished = waiting;
+        if ready.is_empty() {
+            return Ok(());
+        }
         let name = self.random_state();
-        self.publish(uploaded, name, &|_| {})?;
-        uploaded.is_published_as(name);
-        Ok(())
+        let published = self.publish(&ready, name, &|_| {});
+        match published {
+            Ok(()) => uploaded.are_published_as(name, ready),
+            Err(_) => uploaded.unpublished.extend(ready),
+        }
+        published
     }
 
     /// Publishes a state with what was uploaded and what `first` writes before it.
     pub(super) fn publish(
         &self,
-        uploaded: &Uploaded,
+        uploaded: &[Acknowledged],
         name: StateId,
         first: &dyn Fn(&mut StateWriter),
     ) -> Result<(), Error> {
         let now = present(&self.repository)?;
         let mut writer = StateWriter::new(now.index.newest_state());
         first(&mut writer);
-        for (packfile, records, _) in &uploaded.unpublished {
-            for record in records {
-                write_location(&mut writer, packfile, record);
+        for one in uploaded {
+            for record in &one.records {
+                write_location(&mut writer, &one.packfile, record);
             }
         }
-        for (packfile, _, acknowledged_ns) in &uploaded.unpublished {
-            writer.packfile(packfile, &name, *acknowledged_ns);
+        for one in uploaded {
+            writer.packfile(&one.packfile, &name, one.when_ns);
         }
         let plain = writer.finish(Version::V1_1_0, now.state_time_ns(), [0; 16]);
         publish_state(&self.repository, StateName::Given(name), &plain).map(|_| ())
@@ -238,20 +256,17 @@ impl Shared {
 }
 
 impl Uploaded {
-    /// What was uploaded so far stands in this state now.
-    pub(super) fn is_published_as(&mut self, name: StateId) {
+    /// These uploads stand in this state now.
+    pub(super) fn are_published_as(&mut self, name: StateId, published: Vec<Acknowledged>) {
         self.checkpoint = Some(name);
-        for (_, records, _) in self.unpublished.drain(..) {
-            let blobs = records.iter().filter(|record| record.resource_type() != Some(ResourceType::RANDOM));
+        for one in published {
+            let blobs =
+                one.records.iter().filter(|record| record.resource_type() != Some(ResourceType::RANDOM));
             blobs.for_each(|record| self.published.add(u64::from(record.length)));
         }
         self.unpublished_bytes = 0;
         self.since = Instant::now();
     }
-}
-
-pub(super) fn write_headers(writer: &mut StateWriter, headers: &[(PackfileId, BlobRecord)]) {
-    headers.iter().for_each(|(packfile, record)| write_location(writer, packfile, record));
 }
 
 fn write_location(writer: &mut StateWriter, packfile: &PackfileId, record: &BlobRecord) {

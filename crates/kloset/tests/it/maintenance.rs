@@ -194,6 +194,25 @@ fn a_mark_is_taken_back_whatever_the_clocks_say() {
 }
 
 #[test]
+fn marks_and_orphans_of_a_clock_that_was_far_ahead_are_given_up_in_time() {
+    let situation = Situation::new();
+    let store = &situation.store;
+    let marked = maintained(store, 365).coloured;
+    let other = small_store();
+    backup_with(&open_later(other.clone(), 365).unwrap(), &small_tree()).unwrap();
+    for name in other.names(StoreFile::Packfile) {
+        store.place(StoreFile::Packfile, name, other.body(StoreFile::Packfile, &name).unwrap());
+    }
+    let orphans = other.names(StoreFile::Packfile).len() as u64;
+    let again = maintained(store, 0);
+    assert_eq!((again.coloured, again.orphaned, again.removed_packfiles), (marked + orphans, orphans, 0));
+    assert_eq!(maintained(store, 6), MaintenanceReport::default());
+    assert_eq!(maintained(store, 8).removed_packfiles, marked + orphans);
+    situation.assert_whole("swept");
+    assert_clean(store);
+}
+
+#[test]
 fn orphans_are_deleted_once_they_are_old() {
     let situation = Situation::new();
     let (kept, other) = (&situation.store, small_store());

@@ -2,16 +2,19 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crossbeam_channel::Receiver;
 use kloset::backup::{BackupOptions, BackupReport, backup};
 use kloset::remove::remove;
 use kloset::repository::OpenOptions;
-use kloset::{Error, Repository, SilentMonitor};
+use kloset::runtime::Randomness;
+use kloset::{Error, Repository, Runtime, SilentMonitor};
 use kloset_connector::{ConnectorError, ContentSink, ReadRequest, ScanOptions, ScanSink, Source, SourceInfo};
 use kloset_format::SnapshotId;
 use testkit::MemoryTree;
 
+use super::turns::Turns;
 use super::{Model, Stale};
 use crate::rig::{Contents, Numbers, open_with};
 
@@ -167,18 +170,27 @@ impl Model {
         }
     }
 
+    /// A machine whose random numbers do not depend on what others do at the same time.
+    fn machine_apart(&mut self) -> Runtime {
+        let randomness = Randomness::Repeatable(Arc::new(AtomicU64::new(self.numbers.next())));
+        Runtime { randomness, ..self.machine() }
+    }
+
     /// Two clients back up different trees at the same time.
     pub fn back_up_twice_at_once(&mut self) {
         // Written to the one tree, so that no two contents ever have the same time.
         self.tree.write("other", self.numbers.bytes(30_000));
         let other = self.tree.clone();
         self.tree.remove("other");
-        self.say("two backups at once");
-        let clients = [self.main.open(&self.machine()), self.main.open(&self.machine())];
-        let (one, two) = std::thread::scope(|scope| {
-            let two = scope.spawn(|| backup_of(&clients[1], &other));
-            (backup_of(&clients[0], &self.tree), two.join().unwrap())
-        });
+        let turns = Turns::new(&mut self.numbers);
+        self.say(format!("two backups at once, {turns:?}"));
+        let machines = [0, 1].map(|_| self.machine_apart());
+        let back_up = |who: usize, tree: &MemoryTree| {
+            let options = OpenOptions::new(machines[who].clone(), Arc::new(SilentMonitor));
+            let client = open_with(turns.of(who, self.main.store.clone()), options)?;
+            backup_of(&client, tree)
+        };
+        let (one, two) = turns.take(|| back_up(0, &self.tree), || back_up(1, &other));
         let other = Rc::new(other.contents());
         for (report, contents) in [(one, self.contents_now()), (two, other)] {
             if let Some(report) = self.done(report) {
