@@ -367,6 +367,21 @@ complete -c plakar -n "__fish_plakar_using_subcommand source; and __fish_seen_su
 complete -c plakar -n "__fish_plakar_using_subcommand source; and __fish_seen_subcommand_from show" -o json -d 'As JSON, one object a line'
 complete -c plakar -n "__fish_plakar_using_subcommand source; and __fish_seen_subcommand_from show" -o ini -d 'As INI'
 complete -c plakar -n "__fish_plakar_using_subcommand source; and __fish_seen_subcommand_from show" -o secrets -d 'Show secrets as they are'
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o max-age -d 'End with 1 unless each source has a good snapshot made since that long ago (26h, 2 days) or this date' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o name -d 'Only snapshots of this name' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o category -d 'Only snapshots of this category' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o environment -d 'Only snapshots of this environment' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o perimeter -d 'Only snapshots of this perimeter' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o job -d 'Only snapshots of this job' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o tag -d 'Only snapshots with all these tags; !TAG means without; repeatable' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o dataset -d 'Only snapshots of this dataset' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o root -d 'Only snapshots of this directory (comma list: any of them)' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o origin -d 'Only snapshots from this host' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o type -d 'Only snapshots from this type of source' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o data-class -d 'Only snapshots with this data class' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o before -d 'Only snapshots made before this date or that long ago' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o since -d 'Only snapshots made since this date' -r
+complete -c plakar -n "__fish_plakar_using_subcommand status" -o latest -d 'Only the newest of what matches'
 complete -c plakar -n "__fish_plakar_using_subcommand store; and not __fish_seen_subcommand_from add check import ping rm set show unset" -f -a "add" -d 'Add an entry'
 complete -c plakar -n "__fish_plakar_using_subcommand store; and not __fish_seen_subcommand_from add check import ping rm set show unset" -f -a "check" -d 'Check that the connector of an entry can be set up'
 complete -c plakar -n "__fish_plakar_using_subcommand store; and not __fish_seen_subcommand_from add check import ping rm set show unset" -f -a "import" -d 'Read entries from a file or from standard input'

@@ -133,12 +133,13 @@ impl Failure {
         if let Some(message) = message {
             let _ = writeln!(out, "{program}: {}", escape::lines(&message));
         }
-        for hint in hints {
-            let _ = writeln!(out, "hint: {}", escape::lines(&hint));
-        }
         if let Some(text) = text {
             out.push_str(text.trim_end_matches('\n'));
             out.push('\n');
+        }
+        // Last: below a long usage block it would be the first thing to scroll away.
+        for hint in hints {
+            let _ = writeln!(out, "hint: {}", escape::lines(&hint));
         }
         out
     }

@@ -87,7 +87,8 @@ pub fn parse_date(text: &str) -> Result<Timestamp, String> {
     date::parse(text, now())
 }
 
-fn now() -> Timestamp {
+/// The present moment.
+pub fn now() -> Timestamp {
     use kloset::runtime::{Clock, SystemClock};
     SystemClock.now()
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use crate::support::Home;
+use crate::support::{Home, short_id};
 
 fn backed_up(home: &Home) -> String {
     let out = home.run(["-quiet", "at", "store", "backup", "data"]).ok();
@@ -97,6 +97,35 @@ fn differences_are_told_as_diff_does() {
     assert_eq!(binary, format!("Binary files {second}:{data}/new and {data}/new differ\n"));
     home.run(["at", "store", "diff", &first, &two]).fails(1);
     home.run(["at", "store", "diff"]).fails(64);
+}
+
+#[test]
+fn status_says_how_old_each_source_is_and_ends_with_1_if_one_is_too_old() {
+    let home = Home::with_store_and_data();
+    home.run(["at", "store", "status", "-max-age", "1h"]).fails(1);
+    let old = ["at", "store", "backup", "-force-timestamp", "3 days", "data"];
+    let first = short_id(&home.run(old).ok());
+    let said = home.run(["at", "store", "status"]).ok();
+    let data = home.path("data");
+    let data = data.display();
+    assert!(said.contains(&format!(", {data}: 1 snapshot, newest good {first} ")), "{said}");
+    home.run(["at", "store", "status", "-max-age", "4 days"]).ok();
+    let error = home.run(["at", "store", "status", "-max-age", "26h"]).fails(1);
+    assert!(error.contains("no good snapshot since ") && error.contains(&format!(", {data}")), "{error}");
+
+    // Another source that is young does not hide the old one; a filter leaves it out.
+    fs::create_dir(home.path("other")).unwrap();
+    home.run(["at", "store", "backup", "-name", "other", "other"]).ok();
+    home.run(["at", "store", "status", "-max-age", "26h"]).fails(1);
+    home.run(["at", "store", "status", "-max-age", "26h", "-name", "other"]).ok();
+    let second = backed_up(&home);
+    home.run(["at", "store", "status", "-max-age=26h"]).ok();
+    let json = home.run(["-json", "at", "store", "status", "-root", &data.to_string()]).ok();
+    let parsed: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(parsed["sources"].as_array().map(Vec::len), Some(1), "{json}");
+    assert_eq!(parsed["sources"][0]["snapshots"], 2);
+    let newest = parsed["sources"][0]["newest_good"]["snapshot"].as_str().unwrap();
+    assert!(newest.starts_with(&second) && parsed["sources"][0]["newest_good"]["age_seconds"].is_u64());
 }
 
 #[test]
