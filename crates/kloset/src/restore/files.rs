@@ -1,20 +1,21 @@
-//! Contents of regular files: many small ones at once, large ones in pieces, on several threads.
+//! Contents of regular files, on several threads: many small ones at once; large ones are cut into pieces.
 //!
 //! Every worker holds one batch of content at a time, so memory is bounded by the number of workers
 //! times the size of a batch, whatever the files are like.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded};
-use kloset_connector::{FileContent, FileSink, Limitation, Outcome, Target};
+use kloset_connector::{FileContent, Limitation, Outcome, Target};
 use kloset_format::object::{ChunkRecord, Object};
 use kloset_format::{Mac, PackfileId, ResourceType};
 
 use super::attributes::Attributes;
+use super::large::LargeFile;
 use super::plan::Item;
 use super::tally;
 use super::{Run, is_local};
@@ -32,16 +33,16 @@ const BATCH_FILES: Range<usize> = 64..2048;
 
 /// Writes files on several threads.
 pub(super) struct Writers<'a> {
-    run: &'a Run<'a>,
+    pub(super) run: &'a Run<'a>,
     attributes: &'a Attributes<'a>,
     workers: usize,
-    batch_bytes: u64,
+    pub(super) batch_bytes: u64,
     jobs: Mutex<Option<Sender<Job>>>,
     /// First names of hard links whose file could not be written.
     failed: Mutex<HashSet<Vec<u8>>>,
     /// The error that ended everything.
     fatal: Mutex<Option<Error>>,
-    stopped: AtomicBool,
+    pub(super) stopped: AtomicBool,
 }
 
 /// Whether a file has got its name.
@@ -54,10 +55,10 @@ pub(super) enum Written {
 }
 
 /// A file whose chunks are known.
-struct FilePlan {
-    item: Item,
-    target: Target,
-    object: Object,
+pub(super) struct FilePlan {
+    pub(super) item: Item,
+    pub(super) target: Target,
+    pub(super) object: Object,
     /// Where its first chunk lies.
     place: (PackfileId, u64),
     /// Attributes that could not be read: the content is restored and the file reported.
@@ -65,20 +66,9 @@ struct FilePlan {
     limitation: Option<Limitation>,
 }
 
-enum Job {
+pub(super) enum Job {
     Files(Vec<FilePlan>),
     Piece { file: Arc<LargeFile>, chunks: Range<usize>, offset: u64 },
-}
-
-/// Some chunks of a file, and where the first one begins in it.
-type Piece = (Range<usize>, u64);
-
-/// A file that several workers write.
-struct LargeFile {
-    plan: FilePlan,
-    sink: RwLock<Option<Box<dyn FileSink>>>,
-    pieces_left: AtomicUsize,
-    failure: Mutex<Option<String>>,
 }
 
 impl<'a> Writers<'a> {
@@ -225,51 +215,7 @@ impl<'a> Writers<'a> {
         Ok(())
     }
 
-    /// Writes large files, their pieces by turns: workers seldom wait for each other at the same file.
-    fn write_large(
-        &self,
-        plans: Vec<FilePlan>,
-        submit: &dyn Fn(Job) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let files: Vec<_> = plans.into_iter().filter_map(|plan| self.open_large(plan)).collect();
-        let rounds = files.iter().map(|(_, pieces)| pieces.len()).max().unwrap_or(0);
-        let mut turns = (0..rounds).flat_map(|round| {
-            files.iter().filter_map(move |(file, pieces)| Some((file, pieces.get(round)?)))
-        });
-        while let Some((file, (chunks, offset))) = turns.next() {
-            let job = Job::Piece { file: Arc::clone(file), chunks: chunks.clone(), offset: *offset };
-            if let Err(error) = submit(job) {
-                // The pieces that nobody will write are over, too.
-                for (file, _) in std::iter::once((file, &(chunks.clone(), *offset))).chain(turns) {
-                    guard(&file.failure).get_or_insert_with(|| error.to_string());
-                    self.piece_is_over(file);
-                }
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens a large file and cuts it into pieces; `None` if it failed and was reported.
-    fn open_large(&self, plan: FilePlan) -> Option<(Arc<LargeFile>, Vec<Piece>)> {
-        let sink = match self.run.destination.open_file(&plan.target) {
-            Ok(sink) => sink,
-            Err(error) => {
-                self.settle(&plan, Err(error));
-                return None;
-            }
-        };
-        let pieces = pieces(&plan.object.chunks, self.batch_bytes);
-        let file = LargeFile {
-            plan,
-            sink: RwLock::new(Some(sink)),
-            pieces_left: AtomicUsize::new(pieces.len()),
-            failure: Mutex::default(),
-        };
-        Some((Arc::new(file), pieces))
-    }
-
-    fn run_job(&self, job: Job) {
+    pub(super) fn run_job(&self, job: Job) {
         match job {
             Job::Files(plans) => {
                 if self.is_running() {
@@ -333,49 +279,7 @@ impl<'a> Writers<'a> {
         }
     }
 
-    /// Fetches and writes some chunks of a large file; an `Err` is why the file fails.
-    fn write_piece(&self, file: &LargeFile, chunks: Range<usize>, offset: u64) -> Result<(), String> {
-        let chunks = file.plan.object.chunks.get(chunks).unwrap_or_default();
-        let mut offset = offset;
-        for chunk in read_chunks(self.run.snapshot.repository(), chunks, DecodeOn::Caller) {
-            let bytes = match chunk {
-                Ok(bytes) => Bytes::from(bytes),
-                Err(error) => {
-                    let reason = error.to_string();
-                    if !is_local(&error) {
-                        self.give_up(error);
-                    }
-                    return Err(reason);
-                }
-            };
-            let length = bytes.len() as u64;
-            let sink = file.sink.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(sink) = sink.as_ref() {
-                sink.write_at(offset, bytes).map_err(|error| error.to_string())?;
-            }
-            offset += length;
-        }
-        Ok(())
-    }
-
-    /// One piece of a large file is over; the last one puts the file in place, or gives it up.
-    fn piece_is_over(&self, file: &LargeFile) {
-        if file.pieces_left.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        let Some(sink) = file.sink.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let failure = guard(&file.failure).take();
-        match failure {
-            Some(reason) => {
-                sink.abandon();
-                self.fail(&file.plan.item, &reason);
-            }
-            None if self.stopped.load(Ordering::Relaxed) => sink.abandon(),
-            None => self.settle(&file.plan, sink.finish()),
-        }
-    }
-
-    fn settle(&self, plan: &FilePlan, outcome: Outcome) {
+    pub(super) fn settle(&self, plan: &FilePlan, outcome: Outcome) {
         if outcome.is_err() {
             self.remember_failure(&plan.item);
         }
@@ -391,7 +295,7 @@ impl<'a> Writers<'a> {
         }
     }
 
-    fn fail(&self, item: &Item, reason: &str) {
+    pub(super) fn fail(&self, item: &Item, reason: &str) {
         self.remember_failure(item);
         self.run.tally.failed(&item.path, reason);
     }
@@ -402,7 +306,7 @@ impl<'a> Writers<'a> {
         }
     }
 
-    fn give_up(&self, error: Error) {
+    pub(super) fn give_up(&self, error: Error) {
         guard(&self.fatal).get_or_insert(error);
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -428,37 +332,4 @@ fn distinct_chunks(plans: &[FilePlan]) -> (Vec<ChunkRecord>, HashMap<Mac, usize>
         });
     }
     (chunks, at)
-}
-
-/// Cuts a list of chunks into runs of at most `bytes_max`, each with its offset in the file.
-fn pieces(chunks: &[ChunkRecord], bytes_max: u64) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let (mut start, mut offset, mut bytes) = (0, 0, 0);
-    for (at, chunk) in chunks.iter().enumerate() {
-        let length = u64::from(chunk.length);
-        if at > start && bytes + length > bytes_max {
-            pieces.push((start..at, offset));
-            (start, offset, bytes) = (at, offset + bytes, 0);
-        }
-        bytes += length;
-    }
-    if start < chunks.len() {
-        pieces.push((start..chunks.len(), offset));
-    }
-    pieces
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kloset_format::Version;
-
-    #[test]
-    fn pieces_cover_the_file_without_gaps() {
-        let chunk =
-            |length| ChunkRecord { version: Version::V1_0_0, mac: Mac::ZERO, length, entropy: 0.0, flags: 0 };
-        let chunks: Vec<ChunkRecord> = [5, 5, 1, 20, 3].map(chunk).to_vec();
-        assert_eq!(pieces(&chunks, 10), [(0..2, 0), (2..3, 10), (3..4, 11), (4..5, 31)]);
-        assert_eq!(pieces(&[], 10), []);
-    }
 }

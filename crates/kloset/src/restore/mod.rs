@@ -14,6 +14,7 @@
 mod attributes;
 mod files;
 mod inspect;
+mod large;
 mod links;
 mod plan;
 mod tally;
