@@ -87,6 +87,7 @@ pub fn check(
             objects,
             judged: HashMap::new(),
             sound: None,
+            there: Vec::new(),
         };
         for (id, start) in targets {
             repository.runtime().proceed()?;
@@ -136,6 +137,8 @@ struct Run<'a, 's> {
     judged: HashMap<ObjectNumber, Option<String>>,
     /// The last snapshot that was found right as a whole.
     sound: Option<Sound>,
+    /// By number: objects that are there, chunks included, as far as the index tells.
+    there: Vec<bool>,
 }
 
 /// A snapshot without any fault. One with the same trees has none either, its header aside.
@@ -159,7 +162,8 @@ impl Sound {
 #[derive(Default)]
 struct Walked {
     paths: Paths,
-    fingerprint: Fingerprint,
+    /// If it was asked for.
+    fingerprint: Option<Fingerprint>,
     /// Whether every directory could be read.
     is_whole: bool,
     /// Objects to read.
@@ -239,14 +243,14 @@ impl Run<'_, '_> {
         // As long as no packfile is missing, no object has to be read to know where its chunks are.
         let is_complete =
             self.repository.packfiles().into_iter().all(|packfile| self.verified.exists(packfile));
-        let walked = self.walk_listings(snapshot, start, failures)?;
+        let walked = self.walk_listings(snapshot, start, None, failures)?;
         if !is_complete {
             self.read_objects(snapshot, &walked.new_objects)?;
         }
         let entries = walked.paths.len() as u64;
         self.monitor.event(Event::Expected { entries, bytes: 0, complete: true });
         for (path, kind, content) in walked.paths.iter() {
-            let problem = content.and_then(|content| self.lost(content.object));
+            let problem = content.and_then(|content| self.lost_for_all(content.object));
             match problem {
                 Some(problem) => failures.path(&path, &problem),
                 None if !failures.has_path(&path) => failures.done(&path, kind),
@@ -255,6 +259,20 @@ impl Run<'_, '_> {
             self.monitor.event(Event::Progress { entries: 1, bytes: 0 });
         }
         Ok(())
+    }
+
+    /// As [`Run::lost`]; a content that several paths or snapshots share is looked for once.
+    fn lost_for_all(&mut self, number: ObjectNumber) -> Option<String> {
+        let at = number as usize;
+        if self.there.get(at).copied().unwrap_or(false) {
+            return None;
+        }
+        let problem = self.lost(number);
+        if problem.is_none() {
+            self.there.resize(self.there.len().max(at + 1), false);
+            self.there.get_mut(at).into_iter().for_each(|there| *there = true);
+        }
+        problem
     }
 
     /// Why a content cannot be there, as far as the index and the list of packfiles tell.
@@ -280,7 +298,7 @@ impl Run<'_, '_> {
         start: &[u8],
         failures: &mut Failures<'_>,
     ) -> Result<Walked, Error> {
-        let walked = self.walk_listings(snapshot, start, failures)?;
+        let walked = self.walk_listings(snapshot, start, Some(Fingerprint::default()), failures)?;
         self.read_objects(snapshot, &walked.new_objects)?;
         Ok(walked)
     }
@@ -289,9 +307,10 @@ impl Run<'_, '_> {
         &mut self,
         snapshot: &Snapshot,
         start: &[u8],
+        fingerprint: Option<Fingerprint>,
         failures: &mut Failures<'_>,
     ) -> Result<Walked, Error> {
-        let mut walked = Walked { is_whole: true, ..Walked::default() };
+        let mut walked = Walked { is_whole: true, fingerprint, ..Walked::default() };
         let outcome = walk_steps(snapshot, start, &mut |step| {
             let (path, entry) = match step {
                 Step::Found { path, entry } => (path, entry),
@@ -301,7 +320,9 @@ impl Run<'_, '_> {
                     return Ok(());
                 }
             };
-            walked.fingerprint.add(snapshot, &path, entry.mac);
+            if let Some(fingerprint) = &mut walked.fingerprint {
+                fingerprint.add(snapshot, &path, entry.mac);
+            }
             let entry = entry.entry;
             let kind = entry.info.mode.kind();
             let mut content = None;

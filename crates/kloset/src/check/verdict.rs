@@ -136,7 +136,7 @@ impl Run<'_, '_> {
         walked: &Walked,
         failures: &mut Failures<'_>,
     ) -> Result<(), Error> {
-        if !walked.is_whole || trees.files.is_none_or(|files| files == walked.fingerprint) {
+        if !walked.is_whole || trees.files.is_none() || trees.files == walked.fingerprint {
             return Ok(());
         }
         let mut in_tree: HashMap<Vec<u8>, Mac> = HashMap::new();

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use kloset_format::entry::Entry;
@@ -15,6 +16,7 @@ use kloset_format::header::{Index, SourceRecord};
 use kloset_format::xattr::XattrEntry;
 use kloset_format::{KeyOrder, Mac, ResourceType, SnapshotId};
 
+use crate::state::MacHasher;
 use crate::vfs::{DirectoryIndex, FrameReader, ListingStream, OBJECTS_PER_BATCH};
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 
@@ -25,6 +27,9 @@ type Row = (Box<[u8]>, Mac);
 /// bytes with a chance below one in 2^17.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Met([u8; 13]);
+
+/// Names of what was met.
+type MetSet = HashSet<Met, BuildHasherDefault<MacHasher>>;
 
 impl Met {
     fn new(role: u8, mac: Mac) -> Self {
@@ -64,7 +69,7 @@ pub(super) enum Detail {
 pub(super) struct Reached {
     /// By position in the index.
     pub(super) packfiles: Vec<bool>,
-    blobs: Option<HashSet<Met>>,
+    blobs: Option<MetSet>,
 }
 
 impl Reached {
@@ -118,7 +123,7 @@ struct Walk<'a> {
     repository: &'a Arc<Repository>,
     /// By position in the index: whether the packfile is in the store.
     present: Vec<bool>,
-    met: HashSet<Met>,
+    met: MetSet,
     /// Entries that only a listing has.
     unstored: u64,
     reached: Reached,
@@ -130,11 +135,11 @@ impl<'a> Walk<'a> {
         Self {
             repository,
             present: packfiles.iter().map(|packfile| listed.contains(&packfile.0)).collect(),
-            met: HashSet::new(),
+            met: MetSet::default(),
             unstored: 0,
             reached: Reached {
                 packfiles: vec![false; packfiles.len()],
-                blobs: (detail == Detail::Blobs).then(HashSet::new),
+                blobs: (detail == Detail::Blobs).then(MetSet::default),
             },
         }
     }
@@ -155,10 +160,10 @@ impl<'a> Walk<'a> {
     }
 
     fn source(&mut self, snapshot: &Snapshot, source: &SourceRecord) -> Result<(), Error> {
-        // Listings first: they hold the entries of the file tree, which need not be read then.
-        for index in &source.indexes {
-            self.index(snapshot, index)?;
-        }
+        // Listings first: they hold the entries, which need not be looked up or read again then.
+        let (listings, others): (Vec<_>, Vec<_>) =
+            source.indexes.iter().partition(|index| index.name == *Index::DIRPACK);
+        listings.into_iter().chain(others).try_for_each(|index| self.index(snapshot, index))?;
         let roots = source.roots;
         let errors = self.tree(snapshot, ResourceType::ERROR_BTREE, roots.errors, Role::ErrorNode)?;
         for (_, mac) in errors {
@@ -189,7 +194,7 @@ impl<'a> Walk<'a> {
             Role::SummaryNode => values
                 .iter()
                 .try_for_each(|(_, mac)| self.reach(BlobId::new(ResourceType::VFS_SUMMARY, *mac))),
-            _ => values.iter().try_for_each(|(_, mac)| self.entry_if_stored(*mac)),
+            _ => values.iter().try_for_each(|(_, mac)| self.entry_unless_met(*mac)),
         }
     }
 
@@ -255,8 +260,6 @@ impl<'a> Walk<'a> {
             if self.is_new(Role::Entry, *mac) {
                 self.reach(BlobId::new(ResourceType::VFS_ENTRY, *mac))?;
                 unread.push(BlobId::new(ResourceType::VFS_ENTRY, *mac));
-            } else {
-                self.entry_if_stored(*mac)?;
             }
         }
         for batch in unread.chunks(OBJECTS_PER_BATCH) {
@@ -310,6 +313,12 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Reaches an entry of another tree. A file that comes or goes moves the rows of all that follow it to
+    /// other nodes: most rows of new nodes are of entries that were reached before.
+    fn entry_unless_met(&mut self, mac: Mac) -> Result<(), Error> {
+        if self.met.contains(&Met::new(Role::Entry as u8, mac)) { Ok(()) } else { self.entry_if_stored(mac) }
     }
 
     /// The reference implementation leaves entries behind that only a listing has.

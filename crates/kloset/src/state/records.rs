@@ -1,4 +1,5 @@
-//! Places of blobs as one sorted array: 49 bytes a copy, in memory as in the local cache.
+//! Places of blobs as one sorted array: 49 bytes a copy, in memory as in the local cache; in memory a
+//! table of starts adds 1 or 2.
 //!
 //! Layout of a record, little endian:
 //!
@@ -20,8 +21,9 @@ use crate::BlobId;
 pub(super) const RECORD_BYTES: usize = 49;
 /// Bytes that records are sorted by.
 const KEY_BYTES: usize = 33;
-/// Records between two entries of the table of starts, on average.
-const RECORDS_PER_START: usize = 8;
+/// Records between two entries of the table of starts, on average, or up to twice as many: each is another
+/// line of memory that a search waits for.
+const RECORDS_PER_START: usize = 2;
 
 /// Sorted records; the packfile of a place is a number that only their owner understands.
 #[derive(Default)]
@@ -39,7 +41,7 @@ impl Records {
         if !bytes.len().is_multiple_of(RECORD_BYTES) || u32::try_from(count).is_err() {
             return None;
         }
-        let bits = (count / RECORDS_PER_START).max(1).ilog2().min(24);
+        let bits = (count / RECORDS_PER_START).max(1).ilog2().min(26);
         let mut starts = vec![0u32; (1 << bits) + 1];
         let mut last: &[u8] = &[];
         for record in bytes.chunks_exact(RECORD_BYTES) {
