@@ -24,8 +24,8 @@ use kloset_format::{LockId, Mac, PackfileId, ResourceType, StateId, Version};
 
 use self::plan::Plan;
 use self::reach::Detail;
-use crate::write::{LockKind, StateName, StoreLock, publish_state};
-use crate::{Error, Event, Monitor, Repository};
+use crate::write::{LockKind, StateName, StoreLock, TakenBack, publish_state};
+use crate::{BlobId, Error, Event, Monitor, Repository};
 
 /// Leftovers of interrupted writes are at least this old when they are swept.
 const TEMPORARY_AGE_MIN: Duration = Duration::from_secs(24 * 3600);
@@ -192,14 +192,14 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.ensure_alone()?;
+        let marks = plan.used_again.iter().chain(&plan.misdated).map(mark_of).collect();
+        let taken_back = TakenBack { marks, ..TakenBack::default() };
         let mut writer = StateWriter::new(self.newest);
-        for packfile in plan.used_again.iter().chain(&plan.misdated) {
-            writer.delete_coloured(ResourceType::PACKFILE, &Mac(packfile.0));
-        }
+        taken_back.write(&mut writer);
         for packfile in plan.unused.iter().chain(&plan.orphans) {
             writer.coloured(ResourceType::PACKFILE, &Mac(packfile.0), self.now_ns);
         }
-        self.publish(writer)
+        self.publish(writer, &taken_back)
     }
 
     /// Takes doomed packfiles out of the states, then deletes them; returns how many stayed.
@@ -209,14 +209,15 @@ impl<'a> Run<'a> {
         }
         self.ensure_alone()?;
         let named: HashSet<&PackfileId> = self.whole.index.packfile_list().iter().collect();
+        let doomed = &self.plan.doomed;
+        let taken_back = TakenBack {
+            packfiles: doomed.iter().filter(|packfile| named.contains(packfile)).copied().collect(),
+            marks: doomed.iter().map(mark_of).collect(),
+            ..TakenBack::default()
+        };
         let mut writer = StateWriter::new(self.newest);
-        for packfile in &self.plan.doomed {
-            if named.contains(packfile) {
-                writer.delete_packfile(packfile);
-            }
-            writer.delete_coloured(ResourceType::PACKFILE, &Mac(packfile.0));
-        }
-        self.publish(writer)?;
+        taken_back.write(&mut writer);
+        self.publish(writer, &taken_back)?;
         if self.options.keep_files {
             return Ok(0);
         }
@@ -225,12 +226,18 @@ impl<'a> Run<'a> {
         self.delete(&self.plan.doomed)
     }
 
-    fn publish(&mut self, writer: StateWriter) -> Result<(), Error> {
-        let plain = writer.finish(Version::V1_1_0, self.whole.state_time_ns(), [0; 16]);
+    /// Publishes a state, then what it takes back on branches, too: what is deleted afterwards is then in no
+    /// reader's view, whatever the order in which it applies states.
+    fn publish(&mut self, writer: StateWriter, taken_back: &TakenBack) -> Result<(), Error> {
+        let before = self.whole.index.newest_state();
+        // The next state shall build on this one, which is why it is the newer one.
+        let branches_ns = self.whole.state_time_ns();
+        let plain = writer.finish(Version::V1_1_0, branches_ns.saturating_add(1), [0; 16]);
         let name = StateId(self.whole.runtime.random_name());
         publish_state(&self.whole, StateName::Given(name), &plain)?;
         self.states.insert(name);
         self.newest = name;
+        self.states.extend(taken_back.publish_on_branches(&self.whole, before, branches_ns)?);
         Ok(())
     }
 
@@ -280,6 +287,10 @@ impl<'a> Run<'a> {
         let remove = !self.options.dry_run && !self.options.keep_files;
         self.whole.storage().temporary_files(age, remove).map_err(Error::Storage)
     }
+}
+
+fn mark_of(packfile: &PackfileId) -> BlobId {
+    BlobId::new(ResourceType::PACKFILE, Mac(packfile.0))
 }
 
 /// A state that is missing could be the one that tells of packfiles in use.

@@ -11,7 +11,7 @@ use kloset_format::{PackfileId, ResourceType};
 
 use super::orphans::old_orphans;
 use super::reach::{Detail, Reached, reach};
-use crate::write::{PADDING_BYTES, seal_above_bytes};
+use crate::write::{FRONT_PADDING_BYTES_MAX, PADDING_BYTES, seal_above_bytes};
 use crate::{BlobId, Error, Monitor, Repository};
 
 /// Repacking goes on while more than this part of the bytes that are needed is wasted.
@@ -137,13 +137,11 @@ impl Plan {
         let in_use = (0u32..).zip(packfiles.iter().zip(&live)).filter_map(|(at, (packfile, live))| {
             let used = reached.packfiles.get(at as usize).copied().unwrap_or(false);
             let size_bytes = *self.sizes.get(packfile)?;
-            (used && !index.coloured().contains_key(packfile)).then_some(InUse {
-                at,
-                size_bytes,
-                live: *live,
-            })
+            used.then_some(InUse { at, size_bytes, live: *live })
         });
-        let chosen = wasteful(in_use.collect(), seal_above_bytes(repository));
+        // What a sealed packfile holds at least.
+        let full_bytes = seal_above_bytes(repository).saturating_sub(FRONT_PADDING_BYTES_MAX);
+        let chosen = wasteful(in_use.collect(), full_bytes);
         let mut blobs: HashMap<u32, Vec<(u64, BlobId, u32)>> =
             chosen.iter().map(|one| (one.at, Vec::new())).collect();
         for (blob, place) in index.places() {

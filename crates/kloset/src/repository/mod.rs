@@ -14,7 +14,7 @@ pub use memory::Acceptance;
 pub use open::{LockedStore, OpenOptions};
 pub(crate) use read_log::{ReadLog, VerifiedBlobs};
 pub use reader::DecodeOn;
-pub(crate) use states::{damaged_states, decode_state};
+pub(crate) use states::{damaged_states, decode_state, read_states};
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

@@ -188,7 +188,7 @@ impl Repository {
         Ok(Fetched { seen, raw })
     }
 
-    fn machinery(&self) -> Machinery {
+    pub(super) fn machinery(&self) -> Machinery {
         Machinery {
             key: self.key.clone(),
             codec: Arc::clone(&self.codec),
@@ -196,7 +196,7 @@ impl Repository {
         }
     }
 
-    fn state_cache(&self) -> Option<StateCache> {
+    pub(super) fn state_cache(&self) -> Option<StateCache> {
         self.cache.as_ref().and_then(|folder| StateCache::open(folder.join("states")))
     }
 

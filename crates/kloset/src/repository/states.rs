@@ -322,6 +322,35 @@ pub(crate) fn damaged_states(repository: &Repository) -> Result<Vec<(StateId, St
     Ok(damaged)
 }
 
+/// Reads states again, from the cache or the store, one at a time.
+pub(crate) fn read_states(
+    repository: &Repository,
+    ids: &[StateId],
+    deliver: &mut dyn FnMut(LoadedState) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let (machinery, cache) = (repository.machinery(), repository.state_cache());
+    let merging = Merging {
+        storage: repository.storage().as_ref(),
+        cache: cache.as_ref(),
+        monitor: repository.monitor.as_ref(),
+        machinery: &machinery,
+        threads: 1,
+        unfinished: Unfinished::Refused,
+    };
+    let mut scratch = Scratch::new();
+    for &id in ids {
+        let (bytes, source) = match cache.as_ref().and_then(|cache| cache.get(id)) {
+            Some(bytes) => (bytes, FromCache::Yes),
+            None => {
+                let bytes = merging.storage.get(StoreFile::State, &id.0).map_err(OpenError::Storage)?;
+                (bytes, FromCache::No)
+            }
+        };
+        deliver(merging.decode(id, &bytes, source, &mut scratch)?)?;
+    }
+    Ok(())
+}
+
 fn state_bytes_max(encoded: usize) -> usize {
     encoded.saturating_mul(STATE_EXPANSION_MAX).saturating_add(1 << 20).min(STATE_BYTES_MAX)
 }

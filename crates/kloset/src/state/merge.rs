@@ -41,6 +41,8 @@ pub(super) struct Mentioned {
 pub(crate) struct Merged {
     /// The states, oldest first.
     pub(super) states: Vec<StateId>,
+    /// What each of them builds on.
+    pub(super) parents: Vec<StateId>,
     /// The latest time that any of them gives for itself.
     pub(super) newest_ns: i64,
     /// Places refer to these by position.
@@ -188,6 +190,7 @@ impl Merger {
             }
             let Some(state) = self.pending.get_mut(at) else { continue };
             self.base.states.push(state.id);
+            self.base.parents.push(state.parent);
             self.base.newest_ns = self.base.newest_ns.max(state.timestamp_ns);
             roles.push(std::mem::replace(&mut state.role, Role::Other));
             for mark in std::mem::take(&mut state.marks) {

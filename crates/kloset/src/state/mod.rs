@@ -5,6 +5,7 @@
 //! deletion nor deleted. Places are sorted arrays ([`records`]); what was merged is kept in the local
 //! cache ([`saved`]), so that only states that came since are read.
 
+mod branches;
 pub(crate) mod local;
 mod merge;
 mod records;
@@ -252,6 +253,11 @@ impl Index {
         let new_ones = distinct(new);
         let others = distinct(old).filter(move |blob| new.copies(*blob).next().is_none());
         new_ones.chain(others).filter_map(|blob| Some((blob, self.place(blob)?)))
+    }
+
+    /// States that `newest` does not build on, branch by branch, the oldest of each first.
+    pub(crate) fn branches_beside(&self, newest: StateId) -> Vec<Vec<StateId>> {
+        branches::beside(newest, &self.merged.states, &self.merged.parents)
     }
 
     /// The state that a new one names as its parent: the newest applied one.

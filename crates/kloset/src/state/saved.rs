@@ -6,7 +6,7 @@
 //! Layout, little endian:
 //!
 //! ```text
-//! magic [u8; 8] | newest i64 ns | 8 counts u64 | states | packfiles | deleted packfiles
+//! magic [u8; 8] | newest i64 ns | 8 counts u64 | states and parents | packfiles | deleted packfiles
 //! | deleted locations | marks | missing parents | entries of missing states
 //! | packfiles left behind | records | seal [u8; 32]
 //! ```
@@ -21,7 +21,7 @@ use super::records::{Records, key_of};
 use crate::BlobId;
 
 /// First bytes of the file.
-const MAGIC: &[u8; 8] = b"KLINDX2\n";
+const MAGIC: &[u8; 8] = b"KLINDX3\n";
 /// Kinds of rows before the records.
 const SECTIONS: usize = 8;
 const HEADER_BYTES: usize = 8 + 8 + 8 * SECTIONS;
@@ -43,7 +43,10 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
         merged.left_behind.len(),
     ];
     counts.iter().for_each(|&count| out.extend_from_slice(&(count as u64).to_le_bytes()));
-    merged.states.iter().for_each(|id| out.extend_from_slice(&id.0));
+    for (id, parent) in merged.states.iter().zip(&merged.parents) {
+        out.extend_from_slice(&id.0);
+        out.extend_from_slice(&parent.0);
+    }
     for packfile in &merged.packfiles {
         out.extend_from_slice(&packfile.id.0);
         out.push(u8::from(packfile.complete));
@@ -72,7 +75,7 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
 /// The states that a file is made of, before it is known whether its seal holds.
 pub(crate) fn states_of(bytes: &[u8]) -> Option<Vec<StateId>> {
     let (mut fields, counts, _) = header(bytes)?;
-    fields.rows(*counts.first()?, 32)?.map(StateId::from_slice).collect()
+    fields.rows(*counts.first()?, 64)?.map(|row| StateId::from_slice(row.get(..32)?)).collect()
 }
 
 /// Reads a file whose seal holds.
@@ -96,9 +99,12 @@ fn decode_sections(signed: &[u8]) -> Option<(Merged, usize)> {
     let (mut fields, counts, newest_ns) = header(signed)?;
     let [states, packfiles, deleted_packfiles, deleted_locations, coloured, parents, strange, left_behind] =
         counts;
+    let history = fields.rows(states, 64)?.map(|row| row.split_at_checked(32));
+    let history: Vec<(&[u8], &[u8])> = history.collect::<Option<_>>()?;
     let merged = Merged {
         newest_ns,
-        states: fields.rows(states, 32)?.map(StateId::from_slice).collect::<Option<_>>()?,
+        states: history.iter().map(|(id, _)| StateId::from_slice(id)).collect::<Option<_>>()?,
+        parents: history.iter().map(|(_, parent)| StateId::from_slice(parent)).collect::<Option<_>>()?,
         packfiles: fields
             .rows(packfiles, 33)?
             .map(|row| {

@@ -19,7 +19,7 @@ use kloset_connector::ErrorKind;
 use kloset_format::{Mac, ResourceType, SnapshotId};
 
 use self::contents::Translations;
-use crate::write::Transaction;
+use crate::write::{TakenBack, Transaction, changed};
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 
 /// Snapshots that are copied are published together, so that each does not cost packfiles of its
@@ -246,26 +246,20 @@ impl Run<'_> {
         }
         let waiting = std::mem::take(&mut self.waiting);
         // Removed from the target before: the old header goes, the mark is taken back.
-        let mut revived = Vec::new();
+        let mut revived = TakenBack::default();
         {
             let mut packer = self.transaction.packer();
             for Waiting { done, header } in &waiting {
                 packer.store_header(done.snapshot, header).map_err(Fault::Target)?;
                 if self.target.index.was_removed(done.snapshot) {
                     let header = BlobId::new(ResourceType::SNAPSHOT, Mac(done.snapshot.0));
-                    revived.push((header, self.target.locate(header)));
+                    revived.marks.insert(header);
+                    revived.places.extend(self.target.locate(header).map(|old| (header, old.packfile)));
                 }
             }
         }
-        let published = self.transaction.publish_all(&|writer| {
-            for (header, old) in &revived {
-                if let Some(old) = old {
-                    writer.delete_location(header.resource, &header.mac, &old.packfile);
-                }
-                writer.delete_coloured(header.resource, &header.mac);
-            }
-        });
-        published.map_err(Fault::Target)?;
+        self.transaction.publish_all(&|writer| revived.write(writer)).map_err(Fault::Target)?;
+        self.take_back_on_branches(&revived).map_err(Fault::Target)?;
         self.published_bytes = self.transaction.written_bytes();
         self.published = Instant::now();
         for Waiting { done, .. } in &waiting {
@@ -273,6 +267,18 @@ impl Run<'_> {
             tell(SyncStep::Copied(done));
         }
         Ok(())
+    }
+
+    /// Nobody shall see a snapshot as removed that is back.
+    fn take_back_on_branches(&self, revived: &TakenBack) -> Result<(), Error> {
+        if revived.is_empty() {
+            return Ok(());
+        }
+        let changed = changed(self.target)?;
+        let present = changed.as_ref().unwrap_or(self.target);
+        // Not the newest one: the next state shall not build on it.
+        let time_ns = present.index.newest_ns().saturating_sub(1);
+        revived.publish_on_branches(present, present.index.newest_state(), time_ns).map(|_| ())
     }
 
     /// Ends a run that cannot go on. A lost source does not keep whole snapshots from being published.

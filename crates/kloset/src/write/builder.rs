@@ -13,6 +13,8 @@ const TAIL_PADDING_BYTES: usize = 64 << 10;
 /// Spread of the padding in front and behind: sizes and offsets should not tell contents.
 const PADDING_SPREAD_BYTES: usize = 8 << 10;
 
+/// Padding before the first blob, at most; it counts when a packfile is sealed.
+pub(crate) const FRONT_PADDING_BYTES_MAX: u64 = PADDING_SPREAD_BYTES as u64;
 /// Padding of a packfile, on average.
 pub(crate) const PADDING_BYTES: u64 = (TAIL_PADDING_BYTES + PADDING_SPREAD_BYTES) as u64;
 

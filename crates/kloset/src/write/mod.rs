@@ -12,14 +12,16 @@ mod packer;
 mod pool;
 mod present;
 mod publish;
+mod take_back;
 mod transaction;
 mod uploads;
 
-pub(crate) use builder::PADDING_BYTES;
+pub(crate) use builder::{FRONT_PADDING_BYTES_MAX, PADDING_BYTES};
 pub(crate) use lock::{LockKind, StoreLock, read_lock};
 pub(crate) use packer::{Packer, Stream};
 pub(crate) use pool::BorrowedPacker;
 pub(crate) use present::changed;
 pub(crate) use publish::{StateName, publish_state};
+pub(crate) use take_back::TakenBack;
 pub(crate) use transaction::Transaction;
 pub(crate) use uploads::seal_above_bytes;

@@ -10,6 +10,7 @@ mod crash;
 mod damage;
 mod faults;
 mod fixtures;
+mod foreign;
 mod maintenance;
 mod memory;
 mod model;

@@ -365,6 +365,50 @@ fn repacking_gives_back_what_is_mostly_dead() {
 }
 
 #[test]
+fn what_was_repacked_stays_where_it_is() {
+    let repack = MaintenanceOptions { repack: true, grace: Duration::ZERO, ..MaintenanceOptions::default() };
+    for seed in 0..40 {
+        let (store, mut tree, mut numbers) = (small_store(), MemoryTree::new(), Numbers::new(seed));
+        let mut newest = None;
+        for _ in 0..6 {
+            for _ in 0..8 {
+                let path = format!("{}", numbers.below(40));
+                let length = numbers.below(30_000);
+                tree.write(&path, numbers.bytes(length));
+            }
+            newest.replace(backed_up(&store, &tree)).map(|older| remove(&open(&store), &[older]).unwrap());
+        }
+        run(&store, 0, &repack).unwrap();
+        let again = run(&store, 0, &repack).unwrap();
+        assert_eq!(again.repacked_packfiles, 0, "seed {seed}: {again:?}");
+        assert_whole(&store, newest.unwrap(), &tree, "moved");
+    }
+}
+
+#[test]
+fn a_packfile_that_is_used_again_is_repacked_at_once() {
+    let situation = Situation::new();
+    let store = &situation.store;
+    let mut tree = situation.tree.clone();
+    tree.write("only/old", Numbers::new(77).bytes(60_000));
+    let early = store.copy();
+    maintained(store, 0);
+    let again = backed_up(&early, &tree);
+    for file in [StoreFile::Packfile, StoreFile::State] {
+        for name in early.names(file) {
+            store.place(file, name, early.body(file, &name).unwrap());
+        }
+    }
+    let repack = MaintenanceOptions { repack: true, grace: Duration::ZERO, ..MaintenanceOptions::default() };
+    let first = run(store, 1, &repack).unwrap();
+    assert!(first.used_again > 0 && first.repacked_packfiles > 0, "{first:?}");
+    let second = run(store, 2, &repack).unwrap();
+    assert_eq!((second.repacked_packfiles, second.used_again), (0, 0), "{second:?}");
+    assert_whole(store, again, &tree, "used again and moved");
+    assert_clean(store);
+}
+
+#[test]
 fn a_crash_at_any_call_costs_nothing() {
     let situation = Situation::new();
     maintained(&situation.store, 0);

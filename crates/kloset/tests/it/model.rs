@@ -25,6 +25,7 @@ use kloset_format::{SnapshotId, Timestamp};
 use testkit::{MemoryStore, MemoryTree};
 
 use self::side::Side;
+use crate::foreign::readers_agree;
 use crate::rig::{Contents, Numbers, other_store, runtime, small_encrypted_store, small_store};
 
 /// Time that passes with each step.
@@ -165,6 +166,10 @@ impl Model {
     /// of each store, or all.
     fn compare(&self, all: bool) {
         for side in [&self.main, &self.peer] {
+            if all {
+                let agreed = readers_agree(&side.store);
+                agreed.unwrap_or_else(|why| panic!("{}: {why}: {}", side.name, self.story()));
+            }
             side.compare(&self.machine(), all).unwrap_or_else(|why| panic!("{why}: {}", self.story()));
         }
         if all && !self.stale.swept_since {

@@ -152,8 +152,9 @@ impl Model {
             MaintenanceOptions { grace: Duration::ZERO, repack: true, ..MaintenanceOptions::default() };
         for side in [&self.main, &self.peer] {
             for _ in 0..2 {
-                maintain(&side.open(&self.machine()), &options, &SilentMonitor)
+                let report = maintain(&side.open(&self.machine()), &options, &SilentMonitor)
                     .unwrap_or_else(|error| panic!("{error}: {}", self.story()));
+                println!("model: {}: {report:?}", side.name);
                 self.clock.seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
         }

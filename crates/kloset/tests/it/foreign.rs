@@ -1,0 +1,216 @@
+//! Another reader: it applies states parents first and branches in any order, as the reference
+//! implementation does, and must come to the same end as we do.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use kloset::maintenance::{MaintenanceOptions, maintain};
+use kloset::remove::remove;
+use kloset::sync::{Removed, sync};
+use kloset::{Repository, SilentMonitor, StateContents};
+use kloset_codec::codec::{Codec, Scratch};
+use kloset_codec::compress::Compression;
+use kloset_connector::StoreFile;
+use kloset_format::packfile::{Footer, split_payload};
+use kloset_format::state::StateEntry;
+use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, envelope};
+use testkit::{Fault, FaultyStore, MemoryStore, Operation, Script};
+
+use crate::rig::{Numbers, assert_whole, backed_up, open, other_store, small_store, small_tree, try_backup};
+
+/// What such a reader believes.
+#[derive(Default)]
+struct View {
+    packfiles: BTreeSet<PackfileId>,
+    marks: HashSet<(ResourceType, Mac)>,
+    places: HashSet<(ResourceType, Mac, PackfileId)>,
+}
+
+impl View {
+    fn apply(&mut self, state: &StateContents) {
+        for entry in &state.entries {
+            match entry {
+                StateEntry::Location { resource, mac, packfile, .. } => {
+                    self.places.insert((*resource, *mac, *packfile));
+                }
+                StateEntry::Packfile { packfile, .. } => _ = self.packfiles.insert(*packfile),
+                StateEntry::Coloured { resource, mac, .. } => _ = self.marks.insert((*resource, *mac)),
+                StateEntry::Delete { entry_type: 2, resource, mac, packfile } => {
+                    self.places.remove(&(*resource, *mac, *packfile));
+                }
+                StateEntry::Delete { entry_type: 3, resource, mac, .. } => {
+                    self.marks.remove(&(*resource, *mac));
+                }
+                StateEntry::Delete { packfile, .. } => {
+                    self.packfiles.remove(packfile);
+                    self.places.retain(|(_, _, other)| other != packfile);
+                }
+                StateEntry::Configuration { .. } => {}
+            }
+        }
+    }
+
+    fn is_marked(&self, packfile: PackfileId) -> bool {
+        self.marks.contains(&(ResourceType::PACKFILE, Mac(packfile.0)))
+    }
+
+    fn snapshots(&self) -> Vec<SnapshotId> {
+        let headers = self.places.iter().filter(|(resource, mac, packfile)| {
+            *resource == ResourceType::SNAPSHOT
+                && self.packfiles.contains(packfile)
+                && !self.is_marked(*packfile)
+                && !self.marks.contains(&(ResourceType::SNAPSHOT, *mac))
+        });
+        let mut ids: Vec<SnapshotId> = headers.map(|(_, mac, _)| SnapshotId(mac.0)).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+}
+
+/// States by their parents; one whose parent is gone stands below nobody.
+type Children = HashMap<StateId, Vec<StateId>>;
+
+fn view(states: &HashMap<StateId, StateContents>, children: &Children, last_first: bool) -> View {
+    let mut view = View::default();
+    let mut waiting = vec![StateId::ZERO];
+    while let Some(at) = waiting.pop() {
+        if let Some(state) = states.get(&at) {
+            view.apply(state);
+        }
+        let below = children.get(&at).into_iter().flatten().copied();
+        if last_first { waiting.extend(below) } else { waiting.extend(below.rev()) }
+    }
+    view
+}
+
+/// Fails unless every such reader finds our snapshots, and no packfile that is not there.
+pub fn readers_agree(store: &MemoryStore) -> Result<(), String> {
+    let ours: Arc<Repository> = open(store);
+    let mut ids = ours.states().to_vec();
+    ids.sort();
+    let states: HashMap<StateId, StateContents> =
+        ids.iter().map(|&id| (id, ours.state_contents(id).unwrap())).collect();
+    let mut children = Children::new();
+    for id in &ids {
+        let parent = states[id].parent;
+        let known = if states.contains_key(&parent) { parent } else { StateId::ZERO };
+        children.entry(known).or_default().push(*id);
+    }
+    let there: HashSet<[u8; 32]> = store.names(StoreFile::Packfile).into_iter().collect();
+    let mut wanted = ours.snapshots();
+    wanted.sort();
+    for last_first in [false, true] {
+        let view = view(&states, &children, last_first);
+        if let Some(gone) = view.packfiles.iter().find(|packfile| !there.contains(&packfile.0)) {
+            return Err(format!("last first: {last_first}: packfile {gone} is gone"));
+        }
+        let found = view.snapshots();
+        if found != wanted {
+            return Err(format!("last first: {last_first}: {found:?} are found, not {wanted:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What two clients did to the same store at the same time, each before it saw the work of the other.
+fn at_once(store: &MemoryStore, one: impl FnOnce(&MemoryStore), other: impl FnOnce(&MemoryStore)) {
+    let apart = store.copy();
+    one(store);
+    other(&apart);
+    for file in [StoreFile::Packfile, StoreFile::State] {
+        for name in apart.names(file) {
+            store.place(file, name, apart.body(file, &name).unwrap());
+        }
+    }
+}
+
+fn maintained(store: &MemoryStore) {
+    let options = MaintenanceOptions { grace: std::time::Duration::ZERO, ..MaintenanceOptions::default() };
+    maintain(&open(store), &options, &SilentMonitor).unwrap();
+    readers_agree(store).unwrap();
+}
+
+#[test]
+fn what_one_of_two_branches_told_of_is_taken_back_on_it() {
+    let store = small_store();
+    let tree = small_tree();
+    let kept = backed_up(&store, &tree);
+    let mut gone = Vec::new();
+    // Whichever branch the others build on.
+    for seed in 10..14 {
+        let [one, other] = [1, 2].map(|nth| {
+            let mut tree = tree.clone();
+            tree.write("own", Numbers::new(seed * nth).bytes(100_000));
+            tree
+        });
+        let mut ids = [None; 2];
+        let [first, second] = &mut ids;
+        at_once(
+            &store,
+            |store| *first = Some(backed_up(store, &one)),
+            |store| *second = Some(backed_up(store, &other)),
+        );
+        readers_agree(&store).unwrap();
+        gone.extend(ids.into_iter().flatten());
+    }
+    let before = store.names(StoreFile::Packfile).len();
+    remove(&open(&store), &gone).unwrap();
+    (0..3).for_each(|_| maintained(&store));
+    assert!(store.names(StoreFile::Packfile).len() < before);
+    assert_whole(&store, kept, &tree, "beside the branches");
+}
+
+#[test]
+fn a_removal_on_a_branch_is_taken_back_when_the_snapshot_comes_back() {
+    let (source, store) = (small_store(), other_store(4 << 10));
+    let tree = small_tree();
+    let id = backed_up(&source, &tree);
+    let bring_back = || {
+        let (source, target) = (open(&source), open(&store));
+        sync(&source, &target, &[id], Removed::BringBack, &SilentMonitor, &mut |_| {}).unwrap();
+        readers_agree(&store).unwrap();
+        assert_whole(&store, id, &tree, "brought back");
+    };
+    bring_back();
+    at_once(
+        &store,
+        |store| _ = backed_up(store, &tree),
+        |store| {
+            remove(&open(store), &[id]).unwrap();
+            backed_up(store, &small_tree());
+        },
+    );
+    bring_back();
+    at_once(&store, |store| remove(&open(store), &[id]).unwrap(), |store| _ = backed_up(store, &tree));
+    bring_back();
+}
+
+/// Blobs of a packfile of a plaintext store, padding included.
+fn blobs_in(store: &MemoryStore, packfile: PackfileId) -> usize {
+    let body = store.body(StoreFile::Packfile, &packfile.0).unwrap();
+    let (footer, _) =
+        split_payload(&body[envelope::HEADER_SIZE..body.len() - envelope::TRAILER_SIZE]).unwrap();
+    let codec = Codec { compression: Some(Compression::Lz4), cipher: None };
+    Footer::decode(&codec.decode(&mut Scratch::new(), footer, 1000).unwrap()).unwrap().count as usize
+}
+
+#[test]
+fn a_backup_that_fails_at_its_end_tells_of_packfiles_as_a_whole() {
+    let fault = Fault::Fail(kloset_connector::ErrorKind::Permission);
+    let store = small_store();
+    let script = Script::OnNth { operation: Operation::List, file: StoreFile::Packfile, nth: 1, fault };
+    try_backup(FaultyStore::new(store.clone(), script, 0), &small_tree()).unwrap_err();
+    let repository = open(&store);
+    let states = repository.states().iter().map(|id| repository.state_contents(*id).unwrap());
+    let mut told: HashMap<PackfileId, usize> = HashMap::new();
+    for entry in states.flat_map(|state| state.entries) {
+        if let StateEntry::Location { packfile, .. } = entry {
+            *told.entry(packfile).or_default() += 1;
+        }
+    }
+    assert!(!told.is_empty() && repository.snapshots().is_empty());
+    for (packfile, count) in told {
+        assert_eq!(count, blobs_in(&store, packfile));
+    }
+}
