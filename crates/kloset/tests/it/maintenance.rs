@@ -376,7 +376,9 @@ fn what_was_repacked_stays_where_it_is() {
                 let length = numbers.below(30_000);
                 tree.write(&path, numbers.bytes(length));
             }
-            newest.replace(backed_up(&store, &tree)).map(|older| remove(&open(&store), &[older]).unwrap());
+            if let Some(older) = newest.replace(backed_up(&store, &tree)) {
+                remove(&open(&store), &[older]).unwrap();
+            }
         }
         run(&store, 0, &repack).unwrap();
         let again = run(&store, 0, &repack).unwrap();

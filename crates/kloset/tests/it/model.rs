@@ -77,7 +77,7 @@ struct Model {
 }
 
 impl Model {
-    fn new(main: MemoryStore, seed: u64) -> Self {
+    fn new(name: &str, main: MemoryStore, seed: u64) -> Self {
         let clock = ModelClock { seconds: Arc::default(), skew_seconds: 0 };
         let randomness = Randomness::Repeatable(Arc::new(AtomicU64::new(seed << 32)));
         let (main, peer) = (Side::new("main", main), Side::new("peer", other_store(4 << 10)));
@@ -93,7 +93,7 @@ impl Model {
             peer,
             stale,
             cache: tempfile::TempDir::new().unwrap(),
-            log: vec![format!("seed {seed}")],
+            log: vec![format!("{name} seed {seed}")],
         };
         model.look_again_with_stale_client();
         model
@@ -209,25 +209,25 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn run(store: MemoryStore, seed: u64, steps: usize) {
+fn run(name: &str, store: MemoryStore, seed: u64, steps: usize) {
     let seed = number("KLOSET_MODEL_SEED").unwrap_or(seed);
     let steps = number("KLOSET_MODEL_STEPS").map_or(steps, |steps| steps as usize);
-    println!("model: seed {seed}, {steps} steps");
-    Model::new(store, seed).run(steps);
+    println!("model: {name}, seed {seed}, {steps} steps");
+    Model::new(name, store, seed).run(steps);
 }
 
 #[test]
 fn a_seed_repeats_a_history_to_the_byte() {
-    let names = || Model::new(small_store(), 3).run(60);
+    let names = || Model::new("repeated", small_store(), 3).run(60);
     assert!(names() == names());
 }
 
 #[test]
 fn random_histories_agree_with_plain_copies() {
-    run(small_store(), 1, 150);
+    run("plain", small_store(), 1, 150);
 }
 
 #[test]
 fn random_histories_of_encrypted_stores_agree_with_plain_copies() {
-    run(small_encrypted_store(), 2, 60);
+    run("encrypted", small_encrypted_store(), 2, 60);
 }
