@@ -9,6 +9,7 @@
 //!
 //! Then trees, header, all uploads acknowledged, state: see [`crate::write`].
 
+mod choose_parent;
 mod collect;
 pub(crate) mod content;
 mod dry_run;
@@ -25,6 +26,7 @@ use kloset_connector::{ConnectorError, ScanOptions, Source, SourceInfo};
 use kloset_format::header::{Header, Importer, KeyValue, SourceRecord};
 use kloset_format::{SnapshotId, Timestamp, path};
 
+use self::choose_parent::choose_parent;
 use self::collect::{Collector, Setting};
 use self::index::write_trees;
 use crate::exclude::Exclude;
@@ -271,22 +273,7 @@ impl Run<'_> {
             ));
             return Ok(None);
         }
-        let ids = self.repository.snapshots();
-        let mut opened = Vec::with_capacity(ids.len());
-        for snapshot in Snapshot::open_many(self.repository, &ids) {
-            match snapshot {
-                Err(error) if error.is_out_of_reach() => return Err(error),
-                other => opened.extend(other),
-            }
-        }
-        let same_source = opened.into_iter().filter(|snapshot| {
-            snapshot.header().source().is_some_and(|source| {
-                source.importer.kind.as_bytes() == self.info.kind.as_bytes()
-                    && source.importer.origin.as_bytes() == self.info.origin.as_bytes()
-                    && source.importer.directory == self.info.directory
-            })
-        });
-        Ok(same_source.max_by_key(|snapshot| snapshot.header().timestamp).map(Arc::new))
+        choose_parent(self.repository, &self.info)
     }
 
     fn header(&self, trees: index::Trees) -> Header {

@@ -135,6 +135,27 @@ fn an_unchanged_backup_reads_the_parent_in_batches_and_writes_little() {
 }
 
 #[test]
+fn a_backup_does_not_read_more_headers_the_more_snapshots_there_are() {
+    let store = large_store();
+    let recording = RecordingStore::new(store.clone());
+    let mut tree = MemoryTree::new();
+    tree.write("file", b"content".to_vec());
+    let mut ranges = Vec::new();
+    for count in [70, 70] {
+        for _ in 0..count {
+            backed_up(&store, &tree);
+        }
+        let repository = try_open(recording.clone()).unwrap();
+        recording.reset();
+        let report = backup_with(&repository, &tree).unwrap();
+        assert_eq!((report.files_unchanged, report.read_bytes), (1, 0));
+        ranges.push(recording.ranges());
+    }
+    let [at_70, at_141] = ranges[..] else { panic!("two backups") };
+    assert!(at_141 <= at_70, "{at_70} ranges at first, {at_141} with twice as many snapshots");
+}
+
+#[test]
 fn a_first_backup_lists_before_and_after_and_nothing_else() {
     let recording = RecordingStore::new(large_store());
     let repository = try_open(recording.clone()).unwrap();
