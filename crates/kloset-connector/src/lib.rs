@@ -13,6 +13,7 @@ pub mod error;
 pub mod layer;
 pub mod location;
 pub mod record;
+pub mod single_file;
 pub mod source;
 pub mod storage;
 
@@ -25,5 +26,6 @@ pub use destination::{
 pub use error::{ConnectorError, ErrorKind};
 pub use location::{Location, Options};
 pub use record::{Record, Xattr};
+pub use single_file::{ReadOnlyFile, SingleFileStore};
 pub use source::{ContentSink, Excluded, ReadRequest, ScanOptions, ScanSink, Source, SourceInfo};
 pub use storage::{Listed, PutMode, RangeRequest, Storage, StorageInfo, StoreFile};

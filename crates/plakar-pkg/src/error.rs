@@ -104,4 +104,20 @@ impl PkgError {
     pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, error: &std::io::Error) -> Self {
         Self::Io { operation, path: path.as_ref().to_owned(), reason: io_message(error) }
     }
+
+    /// Names the file that the user knows where the error names a copy of it.
+    pub(crate) fn about(self, copy: &Path, given: &Path) -> Self {
+        let path_of = |path: PathBuf| if path == copy { given.to_owned() } else { path };
+        let text_of = |text: String| text.replace(&*copy.to_string_lossy(), &given.to_string_lossy());
+        match self {
+            Self::Damaged { path, reason } => Self::Damaged { path: path_of(path), reason: text_of(reason) },
+            Self::Io { operation, path, reason } => Self::Io { operation, path: path_of(path), reason },
+            Self::Connector(mut error) => {
+                error.location = text_of(error.location);
+                error.message = text_of(error.message);
+                Self::Connector(error)
+            }
+            other => other,
+        }
+    }
 }

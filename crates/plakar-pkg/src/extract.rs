@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connector_fs::PtarStorage;
+use connector_fs::ptar;
 use kloset::check::{CheckOptions, check};
 use kloset::repository::{LockedStore, OpenOptions as StoreOptions};
 use kloset::{Error, OpenError, Runtime, SilentMonitor, Snapshot};
@@ -64,11 +64,10 @@ pub(crate) fn extract(
 
 fn open(package: &Path, context: &ConnectorContext, runtime: &Runtime) -> Result<Snapshot, PkgError> {
     let location = Location { scheme: "ptar".to_owned(), rest: package.to_string_lossy().into_owned() };
-    let storage =
-        PtarStorage::new(&location, &Options::new(), context).map_err(|error| match error.kind {
-            ErrorKind::Corrupt => PkgError::NotAPackage,
-            _ => error.into(),
-        })?;
+    let storage = ptar::open(&location, &Options::new(), context).map_err(|error| match error.kind {
+        ErrorKind::Corrupt => PkgError::NotAPackage,
+        _ => error.into(),
+    })?;
     let options = StoreOptions::new(runtime.clone(), Arc::new(SilentMonitor));
     let store = LockedStore::probe(Arc::new(storage), options).map_err(|error| opening(package, error))?;
     let repository = store.unlock(None).map_err(|(_, error)| opening(package, error))?;

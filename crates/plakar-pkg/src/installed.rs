@@ -120,7 +120,8 @@ impl Packages {
         }
         let copy = self.copy(file)?;
         let folder = fresh_folder(&self.cache, ".extract-")?;
-        extract(copy.path(), folder.path(), &self.context, &self.runtime)?;
+        extract(copy.path(), folder.path(), &self.context, &self.runtime)
+            .map_err(|error| error.about(copy.path(), file))?;
         let manifest = check(folder.path())?;
         self.refuse_taken(&name, &manifest)?;
         let older: Vec<Installed> =

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use connector_fs::{FsDestination, FsSource, FsStorage, PtarStorage};
+use connector_fs::{FsDestination, FsSource, FsStorage, ptar};
 use connector_http::HttpStorage;
 use connector_plugin::{PluginDestination, PluginSource, PluginStorage};
 use connector_sftp::{SftpDestination, SftpSource, SftpStorage};
@@ -41,7 +41,12 @@ pub fn storage(
             let storage = FsStorage::new(&location, options, context)?;
             Ok(layered(ThrottledStorage::new(storage, context.clone()), context, traffic))
         }
-        "ptar" => Ok(layered(PtarStorage::new(&location, options, context)?, context, traffic)),
+        "ptar" => Ok(layered(ptar::open(&location, options, context)?, context, traffic)),
+        "ptar+http" | "ptar+https" => {
+            // The token of a store's server is not for others.
+            let storage = connector_http::ptar(&location, options, context)?;
+            Ok(layered(ThrottledStorage::new(storage, context.clone()), context, traffic))
+        }
         "sftp" => Ok(layered(SftpStorage::new(&location, options, context)?, context, traffic)),
         "http" | "https" => {
             let storage = HttpStorage::new(&location, &with_server_token(options), context)?;
@@ -146,8 +151,8 @@ pub fn destination(
         return Ok(Box::new(PluginDestination::new(&command, location, &options, context)?));
     }
     match location.scheme.as_str() {
-        "stdout" => {
-            Err(unknown(location, "standard output takes one file: only `restore` writes to it".to_owned()))
+        "stdout" | "stderr" => {
+            Err(unknown(location, "a stream takes one file: only `restore` writes to it".to_owned()))
         }
         "fs" => Ok(Box::new(FsDestination::new(location, options, context)?)),
         "sftp" => Ok(Box::new(SftpDestination::new(location, options, context)?)),
@@ -156,6 +161,6 @@ pub fn destination(
 }
 
 fn unknown(location: &Location, message: String) -> ConnectorError {
-    let hint = "known schemes: fs, ptar, sftp, http, https, stdin, stdout, tar, tgz, and those of installed packages (`plakar pkg list`)";
+    let hint = "known schemes: fs, ptar, ptar+http, ptar+https, sftp, http, https, stdin, stdout, stderr, tar, tgz, and those of installed packages (`plakar pkg list`)";
     ConnectorError::new(ErrorKind::Invalid, "open", location.to_string(), message).with_hint(hint)
 }

@@ -36,7 +36,8 @@ impl Connected {
 
 fn local_directory(storage: &dyn Storage) -> Option<Vec<u8>> {
     let info = storage.info();
-    if !matches!(info.kind.as_str(), "fs" | "ptar") {
+    // The root of a single-file store may be a URL.
+    if !matches!(info.kind.as_str(), "fs" | "ptar") || !info.root.starts_with('/') {
         return None;
     }
     // Sources report resolved paths, so the store's must be resolved as well.

@@ -20,8 +20,21 @@ impl App {
 }
 
 /// Schemes that no package takes over unless a place asks for it.
-const BUILT_IN: [&str; 10] =
-    ["fs", "http", "https", "ptar", "stdin", "stdout", "tar", "tar+gz", "tar+gzip", "tgz"];
+const BUILT_IN: [&str; 13] = [
+    "fs",
+    "http",
+    "https",
+    "ptar",
+    "ptar+http",
+    "ptar+https",
+    "stderr",
+    "stdin",
+    "stdout",
+    "tar",
+    "tar+gz",
+    "tar+gzip",
+    "tgz",
+];
 
 /// The package that serves a location, if one should, and the options for its connector.
 ///

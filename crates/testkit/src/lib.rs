@@ -11,6 +11,7 @@ pub mod soak;
 pub mod sshd;
 pub mod suites;
 pub mod tree;
+pub mod web_file;
 
 pub use faulty_store::{Fault, FaultyStore, Lasting, Script};
 pub use memory_source::MemoryTree;

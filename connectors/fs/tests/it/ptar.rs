@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use connector_fs::ptar::{PACKFILE_NAME, STATE_NAME};
-use connector_fs::{ExistingFile, PtarStorage, PtarWriter};
+use connector_fs::{ExistingFile, PtarStorage, PtarWriter, ptar};
 use kloset_connector::{
     ArchiveFile, ConnectorContext, ConnectorError, ErrorKind, Location, Options, PutMode, RangeRequest,
     Storage, StoreFile,
 };
+use kloset_format::ptar::{PACKFILE_ID, STATE_ID};
 use tempfile::TempDir;
 
 const CONFIG: &[u8] = b"the configuration";
@@ -36,7 +36,7 @@ fn written(bytes: &[u8]) -> (TempDir, PathBuf) {
 
 fn open(path: &Path) -> Result<PtarStorage, ConnectorError> {
     let location = Location::parse(&path.display().to_string());
-    PtarStorage::new(&location, &Options::new(), &ConnectorContext::silent("/".into()))
+    ptar::open(&location, &Options::new(), &ConnectorContext::silent("/".into()))
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn the_three_files_are_read_under_any_name() {
     assert!(!store.info().writable);
     assert_eq!(store.read_config().expect("config"), CONFIG);
     assert_eq!(store.get(StoreFile::Packfile, &[9; 32]).expect("packfile"), PACKFILE);
-    assert_eq!(store.get(StoreFile::State, &STATE_NAME).expect("state"), STATE);
-    assert_eq!(store.list(StoreFile::Packfile).expect("list")[0].name, PACKFILE_NAME);
-    assert_eq!(store.list(StoreFile::State).expect("list")[0].name, STATE_NAME);
+    assert_eq!(store.get(StoreFile::State, &STATE_ID.0).expect("state"), STATE);
+    assert_eq!(store.list(StoreFile::Packfile).expect("list")[0].name, PACKFILE_ID.0);
+    assert_eq!(store.list(StoreFile::State).expect("list")[0].name, STATE_ID.0);
     assert_eq!(store.list(StoreFile::Lock).expect("list"), []);
-    assert_eq!(PACKFILE_NAME[..4], [0, 1, 2, 3]);
-    assert_eq!(STATE_NAME[..4], [15, 14, 13, 12]);
+    assert_eq!(PACKFILE_ID.0[..4], [0, 1, 2, 3]);
+    assert_eq!(STATE_ID.0[..4], [15, 14, 13, 12]);
 }
 
 #[test]

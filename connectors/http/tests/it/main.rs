@@ -1,5 +1,6 @@
 //! Both sides of a store behind HTTP.
 
 mod server;
+mod single_file;
 mod storage;
 mod support;

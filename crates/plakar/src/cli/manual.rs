@@ -33,8 +33,9 @@ pub const TOPICS: [Topic; 3] = [
             ("PATH, fs:PATH", "A folder of this machine; a PATH that ends in .ptar is a single-file store"),
             ("sftp://[USER@]HOST[:PORT]/PATH", "A folder behind SFTP, reached with the system's ssh"),
             ("http://HOST[:PORT], https://HOST[:PORT]", "A store that `plakar server` serves"),
+            ("ptar+http://HOST/FILE, ptar+https://…", "A single-file store on a web server; read only"),
             ("stdin:[/NAME], tar:FILE", "Sources: standard input as one file, the members of an archive"),
-            ("stdout:", "Destination: one file on standard output"),
+            ("stdout:, stderr:", "Destinations: one file on standard output, or on standard error"),
             (
                 "@NAME, @NAME:PATH",
                 "An entry of the configuration; PATH is joined to it, or replaces its path",

@@ -10,7 +10,7 @@ use clap::Parser;
 use kloset::restore::{RestoreOptions, RestoreReport, restore};
 use kloset::vfs::Found;
 use kloset::{Event, Monitor, Snapshot};
-use kloset_connector::{Limitation, Options};
+use kloset_connector::{Limitation, Location, Options};
 
 use crate::app::App;
 use crate::commands::{Run, option_pair};
@@ -28,13 +28,13 @@ use crate::ui::{Summary, escape};
 #[command(
     name = "restore",
     long_about = "Restores the contents of the directory that was backed up (or of PATH) into DEST: a path, \
-                  sftp://…, or @NAME of a destination; or `stdout:`, which takes one file. Without ID, the newest snapshot that matches the filters. \
+                  sftp://…, or @NAME of a destination; or `stdout:` or `stderr:`, which take one file. Without ID, the newest snapshot that matches the filters. \
                   The default DEST is ./plakar-YYYYMMDDHHMMSS.\n\nFiles that exist in DEST and in the snapshot are \
                   replaced; others stay. Ends with 3 if some entries could not be restored. What the destination \
                   cannot express at all (owners without root, attributes over SFTP) is summed up in an info line."
 )]
 pub struct Restore {
-    /// Where to: path, sftp://…, @NAME, stdout:
+    /// Where to: path, sftp://…, @NAME, stdout:, stderr:
     #[arg(long, value_name = "DEST")]
     to: Option<String>,
 
@@ -73,15 +73,15 @@ impl Run for Restore {
             None => default_destination(),
         };
         let place = resolve::place(app, Kind::Destination, &to)?;
-        let to_output = place.location.scheme == "stdout";
-        if to_output {
+        let stream = Stream::of(&place.location);
+        if stream == Some(Stream::Output) {
             app.ui.leave_output();
         }
         let opened = open::open(app)?;
         let snapshot = self.choose(app, &opened, &argument)?;
         let found = snapshot.resolve(&snapshot.absolute(&argument.path))?;
-        if to_output {
-            return print(app, &opened, &snapshot, &found);
+        if let Some(stream) = stream {
+            return print(app, &opened, &snapshot, &found, stream);
         }
         let path = found.path;
         let mut options: Options = place.options.clone();
@@ -147,18 +147,59 @@ fn record(app: &App, report: &RestoreReport) {
     }
 }
 
-/// Writes one file to standard output; everything that is said goes to standard error.
-fn print(app: &App, opened: &Opened, snapshot: &Snapshot, found: &Found) -> Result<Outcome, Failure> {
+/// A stream of the program as a destination.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    /// Everything that is said goes to the other one.
+    Output,
+    /// Lines and summary stay on standard output.
+    Error,
+}
+
+impl Stream {
+    fn of(location: &Location) -> Option<Self> {
+        match location.scheme.as_str() {
+            "stdout" => Some(Self::Output),
+            "stderr" => Some(Self::Error),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Output => "standard output",
+            Self::Error => "standard error",
+        }
+    }
+
+    fn lock(self) -> Box<dyn io::Write> {
+        match self {
+            Self::Output => Box::new(io::stdout().lock()),
+            Self::Error => Box::new(io::stderr().lock()),
+        }
+    }
+}
+
+/// Writes one file to a stream.
+fn print(
+    app: &App,
+    opened: &Opened,
+    snapshot: &Snapshot,
+    found: &Found,
+    stream: Stream,
+) -> Result<Outcome, Failure> {
     let started = Instant::now();
     let info = &found.entry.info;
     if !info.mode.is_regular() {
         let shown = escape::name(&found.path).into_owned();
-        return Err(Failure::refused(format!("{shown}: not a regular file, standard output takes one"))
+        let name = stream.name();
+        return Err(Failure::refused(format!("{shown}: not a regular file, {name} takes one"))
             .with_hint("`plakar archive -output -` writes folders to standard output"));
     }
     app.ui.start("export", Some(opened.repository.id().0));
-    let mut out = io::stdout().lock();
+    let mut out = stream.lock();
     snapshot.write_content(&found.entry, &mut out)?.and_then(|()| out.flush()).map_err(Failure::Output)?;
+    drop(out);
     let (id, path, kind) = (snapshot.id(), found.path.as_slice(), info.mode.kind());
     let bytes = u64::try_from(info.size).unwrap_or(0);
     app.ui.recorder().count(Counts {

@@ -145,6 +145,11 @@ fn every_mistake_has_its_words_and_its_code() {
         WITHOUT_A_SERVER,
         &[("PLAKAR_PACKAGE_URL", nowhere), ("PLAKAR_SERVICE_ENDPOINT", nowhere), ("PLAKAR_TOKEN", "x")],
     );
+    // The file that was given is named, not the copy that was looked at.
+    let given = format!("damaged_v1.0.0_{OS}_{}.ptar", arch());
+    let err = home.run(["pkg", "add", &format!("./{given}")]).fails(1);
+    let named = format!("failed to install ./{given}: package {} is damaged: ", home.path(&given).display());
+    assert!(err.contains(&named) && !err.contains(".pkg-"), "{err}");
     // Nothing of all this is left; what was installed before still is.
     assert_eq!(home.run(["pkg", "list"]).ok(), "there@v1.0.0\n");
     for folder in [".local/share/plakar/plugins/v1.1.0", ".cache/plakar/plugins/v1.1.0"] {

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use crate::support::Home;
+use testkit::web_file::{Manner, WebFile};
+
+use crate::support::{Home, with_upstream_store};
 
 const SECRET: &[(&str, &str)] = &[("PLAKAR_PASSPHRASE", "a long enough passphrase")];
 
@@ -45,6 +48,28 @@ fn sources_and_stores_go_into_one_file_that_is_a_store() {
     let err = home.run_with(["at", "a.ptar", "backup", "data"], SECRET).fails(1);
     assert!(err.contains("storage is not writable"), "{err}");
     home.run_with(["at", "a.ptar", "sync", "to", "store"], SECRET).ok();
+}
+
+#[test]
+fn a_file_on_a_web_server_is_a_store() {
+    let home = with_upstream_store();
+    let content = fs::read(home.path("data.ptar")).unwrap();
+    let server = WebFile::start(content, Manner::Parts).unwrap();
+    let url = format!("ptar+http://{}/backups/data.ptar", server.address());
+    assert_eq!(home.run(["at", &url, "ls"]).ok(), home.run(["at", "data.ptar", "ls"]).ok());
+    home.run(["at", &url, "check"]).ok();
+    home.run(["-quiet", "at", &url, "restore", "-to", "far"]).ok();
+    home.run(["-quiet", "at", "data.ptar", "restore", "-to", "near"]).ok();
+    let same = Command::new("diff").args(["-r", "far", "near"]).current_dir(home.path("")).output().unwrap();
+    assert!(same.status.success(), "{same:?}");
+    let err = home.run(["at", &url, "backup", "near"]).fails(1);
+    assert!(err.contains("storage is not writable"), "{err}");
+    home.run(["store", "add", "web", &url]).ok();
+    assert!(home.run(["store", "ping", "web"]).ok().contains("configuration OK"));
+    server.set_manner(Manner::Whole);
+    let err = home.run(["at", "@web", "ls"]).fails(66);
+    assert!(err.contains("the server gives no parts of files"), "{err}");
+    home.run(["at", "ptar+https://127.0.0.1:1/x.ptar", "ls"]).fails(66);
 }
 
 #[test]

@@ -49,6 +49,19 @@ fn standard_input_becomes_one_file_and_goes_to_standard_output() {
 }
 
 #[test]
+fn standard_error_takes_one_file_too() {
+    let home = Home::with_store_and_data();
+    home.run(["at", "store", "backup", "data"]).ok();
+    let ran = home.run(["at", "store", "restore", "-to", "stderr:", ":readme.txt"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, "hello\n"), "{ran:?}");
+    assert!(ran.out.contains("OK ✓ /") && ran.out.contains("restore completed"), "{ran:?}");
+    let err = home.run(["at", "store", "restore", "-to", "stderr:", ":docs"]).fails(1);
+    assert!(err.contains("docs: not a regular file, standard error takes one"), "{err}");
+    home.run(["destination", "add", "err", "stderr:"]).ok();
+    assert_eq!(home.run(["at", "store", "restore", "-to", "@err", ":readme.txt"]).err, "hello\n");
+}
+
+#[test]
 fn standard_input_has_a_default_name_and_bad_names_are_refused() {
     let home = Home::with_store_and_data();
     let out = with_input(&home, &["at", "store", "backup", "stdin:"], b"").ok();

@@ -74,7 +74,8 @@ fn is_built_in(packages: &Packages, target: &str, error: &PkgError) -> bool {
 }
 
 fn origin(app: &App, target: &str) -> Result<Origin, PkgError> {
-    let path = app.working_directory().join(target);
+    // Without the `.` components that people type.
+    let path: PathBuf = app.working_directory().join(target).components().collect();
     if path.is_file() {
         return Ok(Origin::File(path));
     }
