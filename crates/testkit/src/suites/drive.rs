@@ -71,9 +71,19 @@ pub fn scan(
     options: &ScanOptions,
     listings_max: usize,
 ) -> Result<Scanned, ConnectorError> {
+    let (scanned, result) = scan_partly(source, options, listings_max);
+    result.map(|()| scanned)
+}
+
+/// As [`scan`], keeping what came before an error.
+pub fn scan_partly(
+    source: &dyn Source,
+    options: &ScanOptions,
+    listings_max: usize,
+) -> (Scanned, Result<(), ConnectorError>) {
     let collector = ScanCollector { listings_max, scanned: Mutex::default() };
-    source.scan(options, &collector)?;
-    Ok(collector.scanned.into_inner().expect("not poisoned"))
+    let result = source.scan(options, &collector);
+    (collector.scanned.into_inner().expect("not poisoned"), result)
 }
 
 /// Contents by path, or the kind of what went wrong.
