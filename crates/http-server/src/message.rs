@@ -107,6 +107,19 @@ impl Response {
         Self::new(status, "text/plain; charset=utf-8", Content::Bytes(format!("{text}\n").into()))
     }
 
+    /// What it says of success.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The length of its body, unless that is made while it is sent.
+    pub fn length(&self) -> Option<usize> {
+        match &self.content {
+            Content::Bytes(bytes) => Some(bytes.len()),
+            Content::Stream(_) => None,
+        }
+    }
+
     /// Adds a header; a value that no header can hold is left out.
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {

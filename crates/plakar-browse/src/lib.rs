@@ -2,6 +2,7 @@
 //! API ([`web`]). Both look at a [`View`].
 
 pub mod fuse;
+pub mod size;
 mod view;
 pub mod web;
 

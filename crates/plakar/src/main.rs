@@ -20,12 +20,15 @@ mod pattern;
 mod report;
 mod resolve;
 mod retention;
+mod served;
 mod signals;
-mod size;
 mod terminal;
 mod ui;
 
 use std::process::ExitCode;
+
+// One way to write sizes, in lines and on pages.
+use plakar_browse::size;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();

@@ -7,6 +7,8 @@ use kloset_format::entry::Entry;
 use kloset_format::mode::FileKind;
 use kloset_format::path::join;
 
+use crate::size;
+
 const HEAD: &str = "<!doctype html><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><style>\
 body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222;background:#fff}\
 table{border-collapse:collapse;width:100%}td,th{padding:.2em .8em;text-align:left;white-space:nowrap}\
@@ -31,7 +33,7 @@ pub(crate) fn snapshots(named: &[(String, std::sync::Arc<Snapshot>)]) -> String 
             "<tr><td>{}<td><a href=\"/{name}\">{}</a><td class=n>{}<td>{}<td>{}<td><a href=\"/{name}{}\">{}</a>",
             time(header.timestamp),
             snapshot.id().short(),
-            size_text(size),
+            size::show(size),
             text(header.name.to_string_lossy().as_bytes()),
             text(tags.join(", ").as_bytes()),
             link(root),
@@ -63,7 +65,7 @@ pub(crate) fn folder(base: &[u8], children: &[Entry]) -> String {
             _ => name,
         };
         let size = if kind == FileKind::Regular {
-            size_text(info.size.max(0).unsigned_abs())
+            size::show(info.size.max(0).unsigned_abs())
         } else {
             String::new()
         };
@@ -124,18 +126,6 @@ pub(crate) fn time(time: kloset_format::Timestamp) -> String {
     time.rfc3339().replace('T', " ").replace('Z', "")
 }
 
-fn size_text(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
-        if size < 1024.0 || unit == "TiB" {
-            let digits = usize::from(unit != "B" && size < 10.0);
-            return format!("{size:.digits$} {unit}");
-        }
-        size /= 1024.0;
-    }
-    String::new()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +148,5 @@ mod tests {
         ] {
             assert_eq!(time(Timestamp { seconds, nanoseconds: 0 }), shown);
         }
-        assert_eq!(size_text(1536), "1.5 KiB");
-        assert_eq!(size_text(20 << 20), "20 MiB");
     }
 }

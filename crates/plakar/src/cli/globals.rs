@@ -64,7 +64,7 @@ pub struct Globals {
     #[arg(long)]
     pub json: bool,
 
-    /// Show steps of these, comma separated: repository (calls of the store), snapshot, all
+    /// Show steps of these, comma separated: repository (calls of the store), snapshot, server (requests), all
     #[arg(long, value_name = "LIST")]
     pub trace: Option<String>,
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
-use http_server::{Listener, serve};
+use http_server::Listener;
 use kloset_connector::error::io_message;
 use plakar_browse::fuse::{self, Audience};
 use plakar_browse::web::{Settings, Site};
@@ -16,6 +16,7 @@ use crate::commands::{Run, server};
 use crate::error::{Failure, Outcome};
 use crate::filters::{Filters, SnapshotArgument, select_filtered};
 use crate::open::{self, Opened};
+use crate::served;
 
 /// Show snapshots as a folder or as web pages
 #[derive(Parser)]
@@ -86,9 +87,7 @@ impl Mount {
         let site = Site::new(view, Settings::default(), move |error| ui.error(error));
         app.ui.info(&format!("mounted repository {} at {url}", opened.shown()));
         app.ui.flush()?;
-        serve(listener, Arc::new(site), &app.connector_context().interrupted)
-            .map_err(|error| server::failure(&error))?;
-        Ok(Outcome::Done)
+        served::until_interrupted(app, listener, site)
     }
 
     fn view(&self, app: &App, opened: &Opened, ids: Ids) -> Result<View, Failure> {

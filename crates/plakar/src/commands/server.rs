@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use clap::Parser;
 use connector_http::{Deletion, StoreService};
-use http_server::{ListenError, Listener, TlsFiles, serve};
+use http_server::{ListenError, Listener, TlsFiles};
 use kloset_connector::error::io_message;
 
 use crate::app::App;
 use crate::commands::Run;
 use crate::connectors::SERVER_TOKEN;
 use crate::error::{Failure, Outcome};
-use crate::open;
+use crate::{open, served};
 
 /// Export the store by HTTP
 #[derive(Parser)]
@@ -63,9 +63,7 @@ impl Run for Server {
         app.ui.flush()?;
         let deletion = if self.allow_delete { Deletion::Allowed } else { Deletion::LocksOnly };
         let service = StoreService::new(Arc::clone(&connected.storage), deletion, token);
-        serve(listener, Arc::new(service), &app.connector_context().interrupted)
-            .map_err(|error| failure(&error))?;
-        Ok(Outcome::Done)
+        served::until_interrupted(app, listener, service)
     }
 }
 

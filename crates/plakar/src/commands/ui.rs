@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use clap::Parser;
-use http_server::{Listener, serve};
+use http_server::Listener;
 use plakar_browse::Ids;
 use plakar_browse::web::{Settings, Site, TOKEN};
 
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::commands::{Run, mount, server};
 use crate::error::{Failure, Outcome};
 use crate::filters::Filters;
-use crate::open;
+use crate::{open, served};
 
 /// Variable with the token that the pages ask for.
 const TOKEN_VARIABLE: &str = "PLAKAR_UI_TOKEN";
@@ -76,9 +76,7 @@ impl Run for UserInterface {
         if !self.no_spawn {
             start_browser(app, &url);
         }
-        serve(listener, Arc::new(site), &app.connector_context().interrupted)
-            .map_err(|error| server::failure(&error))?;
-        Ok(Outcome::Done)
+        served::until_interrupted(app, listener, site)
     }
 }
 

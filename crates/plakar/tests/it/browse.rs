@@ -6,6 +6,9 @@ use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 
+use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
+use rustix::io::Errno;
+
 use crate::support::Home;
 
 struct Running {
@@ -62,6 +65,12 @@ fn a_mounted_store_is_read_like_any_folder() {
     let home = Home::with_store_and_data();
     let noise: Vec<u8> = (0..9_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
     fs::write(home.path("data/noise"), &noise).unwrap();
+    let attributes = [("user.colour", b"green".as_slice()), ("user.empty", b""), ("user.long", &[7; 3000])];
+    let mut has_attributes = true;
+    for (name, value) in attributes {
+        let set = setxattr(home.path("data/readme.txt"), name, value, XattrFlags::empty());
+        has_attributes = has_attributes && set.is_ok();
+    }
     let (id, data) = backed_up(&home);
     fs::create_dir(home.path("mnt")).unwrap();
     let mnt = home.path("mnt");
@@ -90,6 +99,23 @@ fn a_mounted_store_is_read_like_any_folder() {
         (new.mtime(), new.mtime_nsec(), new.mode(), new.uid()),
         (old.mtime(), old.mtime_nsec(), old.mode(), old.uid())
     );
+    if has_attributes {
+        let readme = inside.join("readme.txt");
+        let mut names = [0; 100];
+        let length = listxattr(&readme, &mut names).unwrap();
+        assert_eq!(names[..length], *b"user.colour\0user.empty\0user.long\0");
+        for (name, value) in attributes {
+            let mut found = [0; 4000];
+            let length = getxattr(&readme, name, &mut found).unwrap();
+            assert_eq!(found[..length], *value, "{name}");
+        }
+        assert_eq!(getxattr(&readme, "user.long", &mut [0; 10]), Err(Errno::RANGE));
+        assert_eq!(getxattr(&readme, "user.other", &mut [0; 10]), Err(Errno::NODATA));
+        assert_eq!(getxattr(inside.join("noise"), "user.colour", &mut [0; 10]), Err(Errno::NODATA));
+        assert_eq!(listxattr(&inside, &mut [0; 10]), Ok(0));
+    } else {
+        eprintln!("skipped: no extended attributes in the temporary folder");
+    }
     assert!(!inside.join("nothing").exists());
     assert!(fs::write(inside.join("new"), "x").is_err(), "it is read only");
     let diff = Command::new("diff").args(["-r"]).arg(home.path("data")).arg(&inside).status();

@@ -12,8 +12,12 @@ struct Server {
 }
 
 fn start(home: &Home, words: &[&str], variables: &[(&str, &str)]) -> Server {
+    start_with(home, &[], words, variables)
+}
+
+fn start_with(home: &Home, globals: &[&str], words: &[&str], variables: &[(&str, &str)]) -> Server {
     let mut command = home.command();
-    command.args(["at", "store", "server", "-listen", "127.0.0.1:0"]).args(words);
+    command.args(globals).args(["at", "store", "server", "-listen", "127.0.0.1:0"]).args(words);
     let mut child = command
         .envs(variables.iter().copied())
         .stdout(Stdio::piped())
@@ -80,6 +84,23 @@ fn the_token_is_asked_for_and_a_new_store_can_be_made() {
     assert_eq!(home.run(["at", "@far", "ls"]).ok(), "");
     assert!(home.run_with(["at", &url, "create", "-plaintext"], secret).fails(1).contains("is not empty"));
     assert_eq!(server.end("-INT").0, Some(0));
+}
+
+#[test]
+fn requests_are_traced() {
+    let home = Home::with_store_and_data();
+    std::fs::write(home.path("token"), "s3cret\n").unwrap();
+    let server = start_with(&home, &["-trace", "server"], &["-token-file", "token"], &[]);
+    let url = server.url.clone();
+    home.run_with(["at", &url, "ls"], &[("PLAKAR_SERVER_TOKEN", "s3cret")]).ok();
+    home.run(["at", &url, "ls"]).fails(66);
+    let (code, said) = server.end("-TERM");
+    assert_eq!(code, Some(0), "{said}");
+    let traced: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("trace: server: ")).collect();
+    assert!(traced[0].starts_with("GET /: 200, ") && traced[0].contains(" bytes in "), "{said}");
+    assert!(traced.iter().any(|line| line.starts_with("GET /resources/states: 200, ")), "{said}");
+    assert!(traced.last().is_some_and(|line| line.starts_with("GET /: 401, ")), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
 }
 
 #[test]
