@@ -34,6 +34,9 @@ _plakar() {
             plakar,destination)
                 cmd="plakar__subcmd__destination"
                 ;;
+            plakar,diag)
+                cmd="plakar__subcmd__diag"
+                ;;
             plakar,diff)
                 cmd="plakar__subcmd__diff"
                 ;;
@@ -136,6 +139,42 @@ _plakar() {
             plakar__subcmd__destination,unset)
                 cmd="plakar__subcmd__destination__subcmd__unset"
                 ;;
+            plakar__subcmd__diag,blob)
+                cmd="plakar__subcmd__diag__subcmd__blob"
+                ;;
+            plakar__subcmd__diag,blobsearch)
+                cmd="plakar__subcmd__diag__subcmd__blobsearch"
+                ;;
+            plakar__subcmd__diag,contenttype)
+                cmd="plakar__subcmd__diag__subcmd__contenttype"
+                ;;
+            plakar__subcmd__diag,dirpack)
+                cmd="plakar__subcmd__diag__subcmd__dirpack"
+                ;;
+            plakar__subcmd__diag,locks)
+                cmd="plakar__subcmd__diag__subcmd__locks"
+                ;;
+            plakar__subcmd__diag,object)
+                cmd="plakar__subcmd__diag__subcmd__object"
+                ;;
+            plakar__subcmd__diag,packfile)
+                cmd="plakar__subcmd__diag__subcmd__packfile"
+                ;;
+            plakar__subcmd__diag,search)
+                cmd="plakar__subcmd__diag__subcmd__search"
+                ;;
+            plakar__subcmd__diag,snapshot)
+                cmd="plakar__subcmd__diag__subcmd__snapshot"
+                ;;
+            plakar__subcmd__diag,state)
+                cmd="plakar__subcmd__diag__subcmd__state"
+                ;;
+            plakar__subcmd__diag,vfs)
+                cmd="plakar__subcmd__diag__subcmd__vfs"
+                ;;
+            plakar__subcmd__diag,xattr)
+                cmd="plakar__subcmd__diag__subcmd__xattr"
+                ;;
             plakar__subcmd__pkg,add)
                 cmd="plakar__subcmd__pkg__subcmd__add"
                 ;;
@@ -227,7 +266,7 @@ _plakar() {
 
     case "${cmd}" in
         plakar)
-            opts="-configdir -config -cachedir -datadir -cpu -concurrency -limit-upload -limit-download -keyfile -quiet -silent -stdio -json -trace -time -retry-timeout -profile-cpu -profile-mem -accept-changed-store -disable-security-check -enable-security-check archive backup cat check create destination diff digest dup help info locate login logout ls maintenance mount pkg policy prune ptar repair restore rm server source status store sync token ui version"
+            opts="-configdir -config -cachedir -datadir -cpu -concurrency -limit-upload -limit-download -keyfile -quiet -silent -stdio -json -trace -time -retry-timeout -profile-cpu -profile-mem -accept-changed-store -disable-security-check -enable-security-check archive backup cat check create destination diff digest dup help info locate login logout ls maintenance mount pkg policy prune ptar repair restore rm server source status store sync token ui version diag"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -707,6 +746,188 @@ _plakar() {
             return 0
             ;;
         plakar__subcmd__destination__subcmd__unset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag)
+            opts="snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__blob)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__blobsearch)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__contenttype)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__dirpack)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__locks)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__object)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__packfile)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__search)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__snapshot)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__state)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__vfs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        plakar__subcmd__diag__subcmd__xattr)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2295,8 +2516,39 @@ _plakar() {
     esac
 }
 
+# Names of the configuration: `@name` where a location stands, bare ones behind the actions of their kind.
+_plakar_with_names() {
+    local line="${COMP_LINE:0:COMP_POINT}" kind=store typed before names
+    typed="${line##*[[:space:]]}"
+    before="${line%"$typed"}"
+    before="${before%"${before##*[![:space:]]}"}"
+    before="${before##*[[:space:]]}"
+    typed="${typed#-*=}"
+    case "$line" in
+        *" restore "*) kind=destination ;;
+        *" backup "* | *" ptar "*) kind=source ;;
+    esac
+    [[ $before == -k || $before == -kloset ]] && kind=store
+    local mark=@ action
+    for action in store source destination; do
+        case "$line" in
+            *" $action check "* | *" $action ping "* | *" $action rm "* | *" $action set "* | *" $action show "* | *" $action unset "*)
+                kind=$action
+                [[ $typed == @* ]] || mark= ;;
+        esac
+    done
+    if [[ $typed == @* || -z $mark || $before == at ]]; then
+        names="$("$1" "$kind" show 2>/dev/null | sed -n "s/^\([^ ].*\):\$/$mark\1/p")"
+        COMPREPLY=( $(compgen -W "$names" -- "$typed") )
+        # Where `@` begins a new word, only what follows it is replaced.
+        [[ $2 == @* || -z $mark || -z $typed ]] || COMPREPLY=( "${COMPREPLY[@]#@}" )
+        [[ $typed == @* || ${#COMPREPLY[@]} -gt 0 ]] && return 0
+    fi
+    _plakar "$@"
+}
+
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _plakar -o nosort -o bashdefault -o default plakar
+    complete -F _plakar_with_names -o nosort -o bashdefault -o default plakar
 else
-    complete -F _plakar -o bashdefault -o default plakar
+    complete -F _plakar_with_names -o bashdefault -o default plakar
 fi

@@ -37,7 +37,7 @@ complete -c plakar -n "__fish_plakar_needs_command" -o concurrency -d 'Parallel 
 complete -c plakar -n "__fish_plakar_needs_command" -o limit-upload -d 'Bytes per second to send at most, as in 500K, 2M, 1G' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o limit-download -d 'Bytes per second to receive at most' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o keyfile -d 'File that holds the passphrase; one final newline is dropped' -r -F
-complete -c plakar -n "__fish_plakar_needs_command" -o trace -d 'Show steps of these, comma separated: repository (calls of the store), snapshot, all' -r
+complete -c plakar -n "__fish_plakar_needs_command" -o trace -d 'Show steps of these, comma separated: repository (calls of the store), snapshot, server (requests), all' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o retry-timeout -d 'Give up after this long without progress; 0 fails at the first loss' -r
 complete -c plakar -n "__fish_plakar_needs_command" -o profile-cpu -d 'Not available: says so and goes on' -r -F
 complete -c plakar -n "__fish_plakar_needs_command" -o profile-mem -d 'Not available: says so and goes on' -r -F
@@ -81,6 +81,7 @@ complete -c plakar -n "__fish_plakar_needs_command" -f -a "sync" -d 'Copy snapsh
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "token" -d 'Make tokens for other machines'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "ui" -d 'Look at the store with a browser'
 complete -c plakar -n "__fish_plakar_needs_command" -f -a "version" -d 'Print the name and version of this program'
+complete -c plakar -n "__fish_plakar_needs_command" -f -a "diag" -d 'Look inside a store'
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o output -d 'Where to write; `-` is standard output (default plakar-TIME.tar.gz)' -r -F
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o format -d 'tarball (tar.gz), tar or zip' -r
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o rebase -d 'Leave the chosen path out of the names'
@@ -321,7 +322,7 @@ complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o plaintext -d 'Do 
 complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o no-compression -d 'Do not compress'
 complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o overwrite -d 'Replace FILE if it exists'
 complete -c plakar -n "__fish_plakar_using_subcommand repair" -o apply -d 'Write the states'
-complete -c plakar -n "__fish_plakar_using_subcommand restore" -o to -d 'Where to: path, sftp://…, @NAME, stdout:' -r
+complete -c plakar -n "__fish_plakar_using_subcommand restore" -o to -d 'Where to: path, sftp://…, @NAME, stdout:, stderr:' -r
 complete -c plakar -n "__fish_plakar_using_subcommand restore" -o o -d 'Option of the destination, repeatable' -r
 complete -c plakar -n "__fish_plakar_using_subcommand restore" -o report -d 'Write a report of the run to FILE: JSON, or Prometheus text if its name ends in .prom' -r -F
 complete -c plakar -n "__fish_plakar_using_subcommand restore" -o name -d 'Only snapshots of this name' -r
@@ -449,3 +450,42 @@ complete -c plakar -n "__fish_plakar_using_subcommand ui" -o cors -d 'Let pages 
 complete -c plakar -n "__fish_plakar_using_subcommand ui" -o no-auth -d 'Show everything to whoever reaches the address'
 complete -c plakar -n "__fish_plakar_using_subcommand ui" -o no-spawn -d 'Do not start a browser'
 complete -c plakar -n "__fish_plakar_using_subcommand ui" -o no-refresh -d 'Accepted for compatibility: pages do not refresh by themselves'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "snapshot" -d 'A header'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "state" -d 'Names of the states, or what one says'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "packfile" -d 'Names of the packfiles, or what is in one'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "object" -d 'An object'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "blob" -d 'The bytes of a blob'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "blobsearch" -d 'Where blobs of a name lie'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "vfs" -d 'An entry'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "xattr" -d 'Extended attributes'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "contenttype" -d 'Content types and paths'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "search" -d 'Paths, all or those of a content type'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "dirpack" -d 'The object that holds the listing of each directory'
+complete -c plakar -n "__fish_plakar_using_subcommand diag; and not __fish_seen_subcommand_from snapshot state packfile object blob blobsearch vfs xattr contenttype search dirpack locks" -f -a "locks" -d 'Locks'
+
+# Names of the configuration: `@name` where a location stands, bare ones behind the actions of their kind.
+function __fish_plakar_names
+    set -l cmd (commandline -opc)
+    set -l typed (commandline -ct)
+    set -l kind store
+    set -l mark @
+    if contains restore $cmd
+        set kind destination
+    else if contains backup $cmd; or contains ptar $cmd
+        contains -- $cmd[-1] -k -kloset
+        or set kind source
+    end
+    if test (count $cmd) -ge 3; and contains -- $cmd[-2] store source destination; and contains -- $cmd[-1] check ping rm set show unset
+        set kind $cmd[-2]
+        string match -q '@*' -- $typed
+        or set mark
+    else if not string match -q '@*' -- $typed; and test "$cmd[-1]" != at
+        return
+    end
+    $cmd[1] $kind show 2>/dev/null | string replace -rf '^([^ ].*):$' "$mark\$1"
+end
+complete -c plakar -a "(__fish_plakar_names)"
+complete -c plakar -n "__fish_plakar_using_subcommand restore" -o to -r -a "(__fish_plakar_names)"
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o k -r -a "(__fish_plakar_names)"
+complete -c plakar -n "__fish_plakar_using_subcommand ptar" -o kloset -r -a "(__fish_plakar_names)"
+

@@ -1,10 +1,17 @@
-//! Shell completions: clap's, with flags as users type them and with `at LOCATION` understood.
+//! Shell completions: clap's, with flags as users type them, with `at LOCATION` understood, and with the names of
+//! the configuration.
 
 use std::io;
 
 use clap_complete::Shell;
 
 use crate::cli::manual;
+use crate::commands;
+
+/// What is added to each script.
+const BASH_NAMES: &str = include_str!("completions/names.bash");
+const FISH_NAMES: &str = include_str!("completions/names.fish");
+const ZSH_NAMES: &str = include_str!("completions/names.zsh");
 
 /// The shells, with the file name that each looks for.
 pub const SHELLS: [(Shell, &str); 3] =
@@ -31,7 +38,12 @@ const FISH_AT: &str = "    set cmd (string replace -r '^-([a-z][a-z-]*)' -- '--$
 /// The completion script of a shell.
 pub fn script(shell: Shell) -> io::Result<String> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut manual::whole(), "plakar", &mut out);
+    let mut whole = manual::whole();
+    // Left out of lists, but its parts are worth completing.
+    if let Some(diag) = commands::find("diag") {
+        whole = whole.subcommand((diag.definition)());
+    }
+    clap_complete::generate(shell, &mut whole, "plakar", &mut out);
     let text = String::from_utf8(out).map_err(io::Error::other)?;
     match shell {
         Shell::Zsh => {
@@ -39,7 +51,8 @@ pub fn script(shell: Shell) -> io::Result<String> {
             // Short flags are never grouped: with `-s`, zsh would take `-to` for `-t -o`.
             let text = replaced(&text, "=(-s -S -C)", "=(-S -C)")?;
             let text = replaced(&text, "=(-s -C)", "=(-C)")?;
-            replaced(&text, "    local context curcontext=\"$curcontext\" state line\n", ZSH_AT)
+            let start = "    local context curcontext=\"$curcontext\" state line\n";
+            replaced(&text, start, &format!("{ZSH_NAMES}{ZSH_AT}"))
         }
         Shell::Fish => {
             let old_style = text.lines().map(|line| match line.strip_prefix("complete ") {
@@ -49,9 +62,14 @@ pub fn script(shell: Shell) -> io::Result<String> {
             let text: String = old_style.collect();
             let parse =
                 "    argparse -s (__fish_plakar_global_optspecs) -- $cmd 2>/dev/null\n    or return\n";
-            replaced(&text, parse, FISH_AT)
+            replaced(&text, parse, FISH_AT).map(|text| format!("{text}\n{FISH_NAMES}"))
         }
-        _ => Ok(single_dashes(&text)),
+        _ => {
+            let text =
+                single_dashes(&text).replace("complete -F _plakar ", "complete -F _plakar_with_names ");
+            let end = "\nif [[ \"${BASH_VERSINFO[0]}\" -eq 4 &&";
+            replaced(&text, end, &format!("{BASH_NAMES}{end}"))
+        }
     }
 }
 

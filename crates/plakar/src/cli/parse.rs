@@ -40,7 +40,7 @@ pub fn program() -> Command {
 pub fn parse(words: &[OsString]) -> Result<Request, Failure> {
     let program = program();
     let matches = match read_level(&program, words, AfterWords::Leave) {
-        Ok(level) => clap_matches(&program, &level)?,
+        Ok(level) => clap_matches(&program, &level, "")?,
         Err(error) => return Err(word_failure(error, &program, "")),
     };
     let globals = Globals::from_arg_matches(&matches).map_err(|error| clap_failure(&error, &program, ""))?;
@@ -84,7 +84,7 @@ fn take_location(words: &[OsString]) -> Result<(Option<String>, &[OsString]), Fa
 /// Flags and words of one command, its subcommands included.
 pub fn command_matches(definition: &Command, words: &[OsString]) -> Result<ArgMatches, Failure> {
     let line = command_line(definition, words, definition.get_name())?;
-    clap_matches(definition, &line)
+    clap_matches(definition, &line, definition.get_name())
 }
 
 fn command_line(command: &Command, words: &[OsString], path: &str) -> Result<Vec<OsString>, Failure> {
@@ -120,11 +120,8 @@ fn read_level(command: &Command, words: &[OsString], after: AfterWords) -> Resul
     normalise(command, words, after).map(|level| for_clap(command.get_name(), level))
 }
 
-fn clap_matches(command: &Command, line: &[OsString]) -> Result<ArgMatches, Failure> {
-    command
-        .clone()
-        .try_get_matches_from(line)
-        .map_err(|error| clap_failure(&error, command, command.get_name()))
+fn clap_matches(command: &Command, line: &[OsString], path: &str) -> Result<ArgMatches, Failure> {
+    command.clone().try_get_matches_from(line).map_err(|error| clap_failure(&error, command, path))
 }
 
 fn word_failure(error: WordError, command: &Command, path: &str) -> Failure {

@@ -116,23 +116,3 @@ fn man_pages_are_clean_roff() {
         assert_eq!((found.code, found.err.as_str()), (0, ""), "{name}");
     }
 }
-
-/// What bash would offer for the last word of a line.
-fn bash_offers(words: &[&str]) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/completions/plakar.bash");
-    let ask = "source \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
-               _plakar plakar \"${COMP_WORDS[$COMP_CWORD]}\" \"${COMP_WORDS[$COMP_CWORD-1]}\"; \
-               echo \"${COMPREPLY[@]}\"";
-    let mut bash = Command::new("bash");
-    bash.args(["--norc", "-c", ask, "bash"]).arg(script).args(words);
-    ran(bash.output().unwrap()).ok().trim().to_owned()
-}
-
-#[test]
-fn bash_completes_commands_actions_and_flags() {
-    assert_eq!(bash_offers(&["plakar", "resto"]), "restore");
-    assert_eq!(bash_offers(&["plakar", "-keyf"]), "-keyfile");
-    assert_eq!(bash_offers(&["plakar", "restore", "-to"]), "-to");
-    assert_eq!(bash_offers(&["plakar", "at", "/srv/x", "restore", "-str"]), "-strict");
-    assert_eq!(bash_offers(&["plakar", "store", "pi"]), "ping");
-}
