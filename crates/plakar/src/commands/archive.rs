@@ -97,11 +97,16 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Writes beside the target and renames: a file of that name is whole.
+    /// Writes beside the target and renames: a file of that name is whole. A device or a pipe is written
+    /// into, never replaced.
     fn write_file(&self, format: Format, target: &Path) -> Result<(), Failure> {
         let failed = |path: &Path, error: &io::Error| {
             Failure::refused(format!("{}: {}", path.display(), io_message(error)))
         };
+        if std::fs::metadata(target).is_ok_and(|stat| !stat.is_file() && !stat.is_dir()) {
+            let device = File::options().write(true).open(target).map_err(|error| failed(target, &error))?;
+            return self.write(format, BufWriter::with_capacity(BUFFER_BYTES, device)).map(drop);
+        }
         let mut name = target.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".{:08x}.tmp", rand::random::<u32>()));
         let temporary = target.with_file_name(name);

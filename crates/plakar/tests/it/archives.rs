@@ -153,3 +153,17 @@ fn status_and_diag_look_inside() {
     assert_eq!(home.run(["at", "store", "diag", "state"]).ok().lines().count(), 1);
     home.run(["at", "store", "diag", "xattr", &id]).ok();
 }
+
+#[test]
+fn a_pipe_is_written_into_and_not_replaced() {
+    let home = Home::with_store_and_data();
+    home.run(["at", "store", "backup", "data"]).ok();
+    let pipe = home.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let from = pipe.clone();
+    let reader = std::thread::spawn(move || std::fs::read(from).unwrap());
+    home.run(["at", "store", "archive", "-format", "tar", "-output", "pipe", ":"]).ok();
+    let kind = std::fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "it is a file now");
+    assert!(reader.join().unwrap().len() > 3000);
+}

@@ -60,7 +60,11 @@ fn a_file_on_a_web_server_is_a_store() {
     home.run(["at", &url, "check"]).ok();
     home.run(["-quiet", "at", &url, "restore", "-to", "far"]).ok();
     home.run(["-quiet", "at", "data.ptar", "restore", "-to", "near"]).ok();
-    let same = Command::new("diff").args(["-r", "--no-dereference", "far", "near"]).current_dir(home.path("")).output().unwrap();
+    let same = Command::new("diff")
+        .args(["-r", "--no-dereference", "far", "near"])
+        .current_dir(home.path(""))
+        .output()
+        .unwrap();
     assert!(same.status.success(), "{same:?}");
     let err = home.run(["at", &url, "backup", "near"]).fails(1);
     assert!(err.contains("storage is not writable"), "{err}");

@@ -31,7 +31,11 @@ fn filters(home: &Home) -> Vec<[Vec<String>; 3]> {
     all.push([words(&["-tag", "kept,wanted"]), words(&["-tag", "!no"]), words(&["-tag", "!kept"])]);
     all.push([words(&["-root", &root]), words(&["-type", "fs"]), words(&["-type", "sftp"])]);
     all.push([words(&["-root", &format!("/x,{root}")]), words(&["-since", "1h"]), words(&["-before", "1h"])]);
-    all.push([words(&["-root", &root, "-latest"]), words(&["-latest=false", "-tag", "kept"]), words(&["-dataset", "no"])]);
+    all.push([
+        words(&["-root", &root, "-latest"]),
+        words(&["-latest=false", "-tag", "kept"]),
+        words(&["-dataset", "no"]),
+    ]);
     all.push([words(&["-root", &root]), words(&[]), words(&["-data-class", "no"])]);
     all.push([words(&["-root", &root]), words(&[]), words(&["-origin", "nowhere"])]);
     all
