@@ -86,6 +86,10 @@ impl PtarWriter {
         if self.existing == ExistingFile::Refuse && self.path.symlink_metadata().is_ok() {
             return Err(exists(&self.path));
         }
+        // It would be replaced by a file; a store cannot be read from any of these.
+        if self.path.symlink_metadata().is_ok_and(|stat| !stat.is_file() && !stat.is_symlink()) {
+            return Err(refused(ErrorKind::Invalid, "create", &self.path, "not a regular file"));
+        }
         Ok(())
     }
 

@@ -142,3 +142,13 @@ fn a_written_file_appears_when_it_is_complete() {
     drop(given_up);
     assert_eq!(std::fs::read_dir(temp.path()).expect("list").count(), 1);
 }
+
+#[test]
+fn only_files_are_replaced() {
+    let temp = TempDir::new().expect("folder");
+    let path = temp.path().join("a.ptar");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+    let error = writer(&path, ExistingFile::Replace).begin().expect_err("a pipe stays what it is");
+    assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+    assert!(!path.symlink_metadata().expect("still there").is_file());
+}
