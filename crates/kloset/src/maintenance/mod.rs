@@ -2,11 +2,13 @@
 //!
 //! Packfiles die in two steps. A run marks what is not used; a later one, once the grace period is
 //! over and the packfile is still not used, takes it out of the states and deletes it. In between, the
-//! mark hides the packfile from everybody who would store something new on top of it.
+//! mark hides the packfile from everybody who would store something new on top of it. Without a grace period,
+//! what was repacked goes in the same run.
 //!
 //! Order of a run, each step confirmed before the next depends on it: exclusive lock → states → list
 //! of packfiles → walk through every snapshot → marks in a state, read back → states still the same →
-//! state without the doomed packfiles, read back → lock fresh, states still the same → files deleted.
+//! state without the doomed packfiles, read back → lock fresh, states still the same → files deleted →
+//! what is repacked, and its old packfiles in the same order.
 
 mod orphans;
 mod plan;
@@ -166,19 +168,30 @@ impl<'a> Run<'a> {
             report.repacked_bytes += one.live_bytes;
             report.repacked_from_bytes += plan.bytes(&[one.packfile]);
         }
+        if self.options.grace.is_zero() {
+            report.removed_packfiles += report.repacked_packfiles;
+            report.removed_blobs += plan.repack.iter().map(|one| one.held_blobs).sum::<u64>();
+            report.removed_bytes += report.repacked_from_bytes;
+        }
         report.temporary_files = self.sweep_temporary()?;
         Ok(report)
     }
 
     fn carry_out(mut self) -> Result<MaintenanceReport, Error> {
         self.mark()?;
-        let failed = self.sweep()?;
+        let doomed = self.plan.doomed.clone();
+        let mut failed = self.take_out(&doomed)?;
         if !self.plan.repack.is_empty()
             && let Some(lock) = &self.lock
         {
             self.ensure_alone()?;
             let chosen = &self.plan.repack;
             repack::repack(&self.whole, lock, self.newest, chosen, self.now_ns, self.monitor)?;
+            if self.options.grace.is_zero() {
+                let moved: Vec<PackfileId> = chosen.iter().map(|one| one.packfile).collect();
+                self.look_again()?;
+                failed += self.take_out(&moved)?;
+            }
         }
         let mut report = self.report()?;
         report.removed_packfiles -= failed;
@@ -202,14 +215,22 @@ impl<'a> Run<'a> {
         self.publish(writer, &taken_back)
     }
 
-    /// Takes doomed packfiles out of the states, then deletes them; returns how many stayed.
-    fn sweep(&mut self) -> Result<u64, Error> {
-        if self.plan.doomed.is_empty() {
+    /// The store after states that this run has published.
+    fn look_again(&mut self) -> Result<(), Error> {
+        let (whole, _) = self.whole.refresh_whole()?;
+        self.states = whole.states().iter().copied().collect();
+        self.newest = whole.index.newest_state();
+        self.whole = Arc::new(whole);
+        Ok(())
+    }
+
+    /// Takes marked packfiles out of the states, then deletes them; returns how many stayed.
+    fn take_out(&mut self, doomed: &[PackfileId]) -> Result<u64, Error> {
+        if doomed.is_empty() {
             return Ok(0);
         }
         self.ensure_alone()?;
         let named: HashSet<&PackfileId> = self.whole.index.packfile_list().iter().collect();
-        let doomed = &self.plan.doomed;
         let taken_back = TakenBack {
             packfiles: doomed.iter().filter(|packfile| named.contains(packfile)).copied().collect(),
             marks: doomed.iter().map(mark_of).collect(),
@@ -223,7 +244,7 @@ impl<'a> Run<'a> {
         }
         // What is not deleted now is in no state any more; a later run finds it as an orphan.
         self.ensure_alone()?;
-        self.delete(&self.plan.doomed)
+        self.delete(doomed)
     }
 
     /// Publishes a state, then what it takes back on branches, too: what is deleted afterwards is then in no

@@ -11,6 +11,7 @@ use kloset_format::{PackfileId, ResourceType};
 
 use super::orphans::old_orphans;
 use super::reach::{Detail, Reached, reach};
+use crate::state::Held;
 use crate::write::{FRONT_PADDING_BYTES_MAX, PADDING_BYTES, seal_above_bytes};
 use crate::{BlobId, Error, Monitor, Repository};
 
@@ -34,6 +35,8 @@ pub(super) struct Repack {
     /// Live blobs with their encoded lengths, in the order of their places.
     pub(super) blobs: Vec<(BlobId, u32)>,
     pub(super) live_bytes: u64,
+    /// Blobs that states tell of, dead ones and copies included.
+    pub(super) held_blobs: u64,
 }
 
 /// What will be done.
@@ -83,9 +86,8 @@ impl Plan {
             ..Self::default()
         };
         let mut known = HashSet::new();
-        for ((&packfile, &used), held) in
-            index.packfile_list().iter().zip(&reached.packfiles).zip(index.held())
-        {
+        let held = index.held();
+        for ((&packfile, &used), held) in index.packfile_list().iter().zip(&reached.packfiles).zip(&held) {
             known.insert(packfile);
             match (index.coloured().get(&packfile), used) {
                 (None, true) => {}
@@ -119,13 +121,17 @@ impl Plan {
             list.sort_unstable();
         }
         if detail == Detail::Blobs {
-            plan.choose_repacks(repository, &reached);
+            plan.choose_repacks(repository, &reached, &held, grace);
         }
         Ok(plan)
     }
 
     /// Packfiles in use that waste space, the worst first, until what is left over is bearable.
-    fn choose_repacks(&mut self, repository: &Repository, reached: &Reached) {
+    ///
+    /// A packfile with the header of a snapshot moves only if it need not stay for a grace period: until
+    /// the old place is taken out of the states there are two, and the reference implementation lists the
+    /// snapshot twice.
+    fn choose_repacks(&mut self, repository: &Repository, reached: &Reached, held: &[Held], grace: Duration) {
         let index = &repository.index;
         let packfiles = index.packfile_list();
         let mut live = vec![Live::default(); packfiles.len()];
@@ -137,7 +143,7 @@ impl Plan {
         let in_use = (0u32..).zip(packfiles.iter().zip(&live)).filter_map(|(at, (packfile, live))| {
             let used = reached.packfiles.get(at as usize).copied().unwrap_or(false);
             let size_bytes = *self.sizes.get(packfile)?;
-            used.then_some(InUse { at, size_bytes, live: *live })
+            (used && (grace.is_zero() || !live.header)).then_some(InUse { at, size_bytes, live: *live })
         });
         // What a sealed packfile holds at least.
         let full_bytes = seal_above_bytes(repository).saturating_sub(FRONT_PADDING_BYTES_MAX);
@@ -156,7 +162,8 @@ impl Plan {
             blobs.sort_unstable();
             let live_bytes = blobs.iter().map(|(_, _, length)| u64::from(*length)).sum();
             let blobs = blobs.into_iter().map(|(_, blob, length)| (blob, length)).collect();
-            self.repack.push(Repack { packfile, blobs, live_bytes });
+            let held_blobs = held.get(at as usize).map_or(0, |held| held.blobs);
+            self.repack.push(Repack { packfile, blobs, live_bytes, held_blobs });
         }
         self.repack.sort_unstable_by_key(|one| one.packfile);
     }
@@ -169,6 +176,8 @@ struct Live {
     bytes: u64,
     /// Whether there is anything but contents, which decides where it is moved to.
     metadata: bool,
+    /// Whether the header of a snapshot is there.
+    header: bool,
 }
 
 impl Live {
@@ -176,6 +185,7 @@ impl Live {
         self.blobs += 1;
         self.bytes = self.bytes.saturating_add(u64::from(length));
         self.metadata |= blob.resource != ResourceType::CHUNK;
+        self.header |= blob.resource == ResourceType::SNAPSHOT;
     }
 
     /// Bytes with the rows of the packfile's index.
@@ -241,7 +251,7 @@ mod tests {
     const FULL: u64 = 64 << 20;
 
     fn packfile(at: u32, size_bytes: u64, live_bytes: u64) -> InUse {
-        InUse { at, size_bytes, live: Live { blobs: 1, bytes: live_bytes, metadata: false } }
+        InUse { at, size_bytes, live: Live { blobs: 1, bytes: live_bytes, ..Live::default() } }
     }
 
     fn chosen(in_use: Vec<InUse>) -> Vec<u32> {

@@ -4,7 +4,7 @@
 //! filled, and the next run would have to join those.
 //!
 //! The old packfiles are marked for deletion in the very state that tells of the new places, and are
-//! deleted by a later run like any other.
+//! deleted like any other.
 
 use std::sync::{Arc, Mutex};
 

@@ -169,6 +169,22 @@ impl Index {
         best.map(|(_, place)| place)
     }
 
+    /// All places of a blob in packfiles that states name, those marked for deletion included.
+    pub(crate) fn copies(&self, blob: BlobId) -> Vec<BlobLocation> {
+        let merged = &self.merged;
+        let copies = self.layers().into_iter().flat_map(|records| records.copies(blob));
+        copies
+            .filter_map(|copy| {
+                let packfile = merged.packfiles.get(copy.packfile as usize)?;
+                let counts = packfile.complete
+                    && !merged.deleted_packfiles.contains(&packfile.id)
+                    && !merged.deleted_locations.contains(&(blob, packfile.id));
+                let place = BlobLocation { packfile: packfile.id, offset: copy.offset, length: copy.length };
+                counts.then_some(place)
+            })
+            .collect()
+    }
+
     /// Newer places first.
     fn layers(&self) -> [&Records; 2] {
         [&self.merged.new, &self.merged.old]

@@ -16,11 +16,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kloset_connector::ErrorKind;
+use kloset_format::header::Header;
 use kloset_format::{Mac, ResourceType, SnapshotId};
 
 use self::contents::Translations;
 use crate::write::{TakenBack, Transaction, changed};
-use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
+use crate::{BlobId, BlobLocation, Error, Event, Monitor, Repository, Snapshot};
 
 /// Snapshots that are copied are published together, so that each does not cost packfiles of its
 /// own; at the latest when this much was uploaded since the last time,
@@ -245,16 +246,12 @@ impl Run<'_> {
             return Ok(());
         }
         let waiting = std::mem::take(&mut self.waiting);
-        // Removed from the target before: the old header goes, the mark is taken back.
         let mut revived = TakenBack::default();
         {
             let mut packer = self.transaction.packer();
             for Waiting { done, header } in &waiting {
-                packer.store_header(done.snapshot, header).map_err(Fault::Target)?;
-                if self.target.index.was_removed(done.snapshot) {
-                    let header = BlobId::new(ResourceType::SNAPSHOT, Mac(done.snapshot.0));
-                    revived.marks.insert(header);
-                    revived.places.extend(self.target.locate(header).map(|old| (header, old.packfile)));
+                if !self.revive(done.snapshot, header, &mut revived) {
+                    packer.store_header(done.snapshot, header).map_err(Fault::Target)?;
                 }
             }
         }
@@ -267,6 +264,31 @@ impl Run<'_> {
             tell(SyncStep::Copied(done));
         }
         Ok(())
+    }
+
+    /// Takes back that a snapshot was removed from the target; whether its header is there already.
+    ///
+    /// A header lies in one place only: the reference implementation lists a snapshot once for each. So
+    /// the old one is used again, with its packfile, or its place is taken back.
+    fn revive(&self, snapshot: SnapshotId, header: &[u8], revived: &mut TakenBack) -> bool {
+        let index = &self.target.index;
+        let blob = BlobId::new(ResourceType::SNAPSHOT, Mac(snapshot.0));
+        if index.was_removed(snapshot) {
+            revived.marks.insert(blob);
+        }
+        let places = index.copies(blob);
+        let same = |place: &BlobLocation| {
+            self.target.read_blob_at(blob, *place).is_ok_and(|old| says_the_same(&old, header))
+        };
+        let kept = places.iter().copied().find(same);
+        let others = places.iter().filter(|place| kept != Some(**place));
+        revived.places.extend(others.map(|place| (blob, place.packfile)));
+        if let Some(kept) = kept
+            && index.coloured().contains_key(&kept.packfile)
+        {
+            revived.marks.insert(BlobId::new(ResourceType::PACKFILE, Mac(kept.packfile.0)));
+        }
+        kept.is_some()
     }
 
     /// Nobody shall see a snapshot as removed that is back.
@@ -298,4 +320,11 @@ impl Run<'_> {
         self.transaction.abandon(&error);
         error
     }
+}
+
+/// Whether two headers differ in nothing but how long it took to copy the snapshot.
+fn says_the_same(old: &[u8], new: &[u8]) -> bool {
+    let (Ok(mut old), Ok(new)) = (Header::decode(old), Header::decode(new)) else { return false };
+    old.duration_ns = new.duration_ns;
+    old.encode() == new.encode()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kloset::maintenance::{MaintenanceOptions, maintain};
 use kloset::remove::remove;
@@ -14,8 +15,9 @@ use kloset_connector::StoreFile;
 use kloset_format::packfile::{Footer, split_payload};
 use kloset_format::state::StateEntry;
 use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, envelope};
-use testkit::{Fault, FaultyStore, MemoryStore, Operation, Script};
+use testkit::{Fault, FaultyStore, MemoryStore, MemoryTree, Operation, Script};
 
+use crate::maintenance::run;
 use crate::rig::{Numbers, assert_whole, backed_up, open, other_store, small_store, small_tree, try_backup};
 
 /// What such a reader believes.
@@ -84,9 +86,8 @@ fn view(states: &HashMap<StateId, StateContents>, children: &Children, last_firs
     view
 }
 
-/// Fails unless every such reader finds our snapshots, and no packfile that is not there.
-pub fn readers_agree(store: &MemoryStore) -> Result<(), String> {
-    let ours: Arc<Repository> = open(store);
+/// All states, and which of them come after which.
+fn history(ours: &Repository) -> (HashMap<StateId, StateContents>, Children) {
     let mut ids = ours.states().to_vec();
     ids.sort();
     let states: HashMap<StateId, StateContents> =
@@ -97,6 +98,13 @@ pub fn readers_agree(store: &MemoryStore) -> Result<(), String> {
         let known = if states.contains_key(&parent) { parent } else { StateId::ZERO };
         children.entry(known).or_default().push(*id);
     }
+    (states, children)
+}
+
+/// Fails unless every such reader finds our snapshots, and no packfile that is not there.
+pub fn readers_agree(store: &MemoryStore) -> Result<(), String> {
+    let ours: Arc<Repository> = open(store);
+    let (states, children) = history(&ours);
     let there: HashSet<[u8; 32]> = store.names(StoreFile::Packfile).into_iter().collect();
     let mut wanted = ours.snapshots();
     wanted.sort();
@@ -126,7 +134,7 @@ fn at_once(store: &MemoryStore, one: impl FnOnce(&MemoryStore), other: impl FnOn
 }
 
 fn maintained(store: &MemoryStore) {
-    let options = MaintenanceOptions { grace: std::time::Duration::ZERO, ..MaintenanceOptions::default() };
+    let options = MaintenanceOptions { grace: Duration::ZERO, ..MaintenanceOptions::default() };
     maintain(&open(store), &options, &SilentMonitor).unwrap();
     readers_agree(store).unwrap();
 }
@@ -212,5 +220,76 @@ fn a_backup_that_fails_at_its_end_tells_of_packfiles_as_a_whole() {
     assert!(!told.is_empty() && repository.snapshots().is_empty());
     for (packfile, count) in told {
         assert_eq!(count, blobs_in(&store, packfile));
+    }
+}
+
+/// Each packfile that the states name is told of as a whole, and each snapshot has one header in them.
+fn assert_told_as_a_whole(store: &MemoryStore) {
+    let repository = open(store);
+    let mut told: HashMap<PackfileId, usize> = HashMap::new();
+    let mut headers: HashMap<Mac, usize> = HashMap::new();
+    let (states, children) = history(&repository);
+    let view = view(&states, &children, false);
+    for (resource, mac, packfile) in &view.places {
+        if view.packfiles.contains(packfile) {
+            *told.entry(*packfile).or_default() += 1;
+            if *resource == ResourceType::SNAPSHOT && !view.marks.contains(&(*resource, *mac)) {
+                *headers.entry(*mac).or_default() += 1;
+            }
+        }
+    }
+    for packfile in &view.packfiles {
+        assert_eq!(told.get(packfile).copied(), Some(blobs_in(store, *packfile)), "{packfile}");
+    }
+    assert!(headers.values().all(|&count| count == 1), "{headers:?}");
+    assert_eq!(headers.len(), repository.snapshots().len());
+}
+
+fn with_own(tree: &MemoryTree, seed: u64) -> MemoryTree {
+    let mut tree = tree.clone();
+    tree.write("own", Numbers::new(seed + 1).bytes(60_000 + seed as usize));
+    tree
+}
+
+#[test]
+fn repacking_leaves_one_header_for_each_snapshot_at_every_step() {
+    for grace in [Duration::ZERO, Duration::from_secs(900)] {
+        let store = small_store();
+        let tree = small_tree();
+        let ids: Vec<SnapshotId> = (0..6).map(|seed| backed_up(&store, &with_own(&tree, seed))).collect();
+        remove(&open(&store), &ids[1..4]).unwrap();
+        let options = MaintenanceOptions { grace, repack: true, ..MaintenanceOptions::default() };
+        for day in 0..3 {
+            let done = run(&store, day, &options).unwrap();
+            assert!(day > 0 || done.repacked_packfiles > 0 || !grace.is_zero(), "{done:?}");
+            assert_told_as_a_whole(&store);
+            readers_agree(&store).unwrap();
+        }
+        assert_whole(&store, ids[0], &with_own(&tree, 0), "after repacking");
+        assert_whole(&store, ids[5], &with_own(&tree, 5), "after repacking");
+    }
+}
+
+#[test]
+fn a_snapshot_that_comes_back_has_one_header_and_leaves_no_blob_untold() {
+    let options = MaintenanceOptions { grace: Duration::from_secs(900), ..MaintenanceOptions::default() };
+    // Removed a moment ago; its packfile marked since; its packfile gone since.
+    for step in 0..3 {
+        let (source, store) = (small_store(), other_store(4 << 10));
+        let tree = small_tree();
+        let id = backed_up(&source, &tree);
+        let bring_back = || {
+            let (source, target) = (open(&source), open(&store));
+            sync(&source, &target, &[id], Removed::BringBack, &SilentMonitor, &mut |_| {}).unwrap();
+        };
+        bring_back();
+        remove(&open(&store), &[id]).unwrap();
+        (0..step).for_each(|day| _ = run(&store, day, &options).unwrap());
+        bring_back();
+        assert_told_as_a_whole(&store);
+        assert_whole(&store, id, &tree, "brought back");
+        (step..step + 3).for_each(|day| _ = run(&store, day, &options).unwrap());
+        assert_told_as_a_whole(&store);
+        assert_whole(&store, id, &tree, "after maintenance");
     }
 }

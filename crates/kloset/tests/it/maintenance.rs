@@ -50,7 +50,8 @@ fn maintained(store: &MemoryStore, days: i64) -> MaintenanceReport {
     run(store, days, &MaintenanceOptions::default()).unwrap()
 }
 
-fn run(store: &MemoryStore, days: i64, options: &MaintenanceOptions) -> Result<MaintenanceReport, Error> {
+/// Maintenance of some days later.
+pub fn run(store: &MemoryStore, days: i64, options: &MaintenanceOptions) -> Result<MaintenanceReport, Error> {
     maintain(&open_later(store.clone(), days)?, options, &SilentMonitor)
 }
 

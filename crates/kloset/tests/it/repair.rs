@@ -77,18 +77,17 @@ fn packfiles_of_a_killed_backup_are_used_and_its_snapshot_is_not_shown() {
     let tree = small_tree();
     let clean = FaultyStore::new(store.copy(), Script::Clean, 0);
     try_backup(clean.clone(), &tree).unwrap();
-    let calls = clean.calls();
-    let puts = (0u64..)
-        .zip(&calls)
-        .filter(|(_, call)| call.operation == Operation::Put && call.file == Some(StoreFile::Packfile));
-    for (call, _) in puts {
+    let (operation, file) = (Operation::Put, StoreFile::Packfile);
+    let puts =
+        clean.calls().iter().filter(|call| call.operation == operation && call.file == Some(file)).count();
+    for nth in 0..puts as u64 {
         let store = store.copy();
-        let script = Script::At { call, fault: Fault::CrashBefore, lasting: Lasting::Once };
+        let script = Script::OnNth { operation, file, nth, fault: Fault::CrashBefore };
         assert!(try_backup(FaultyStore::new(store.clone(), script, 0), &tree).is_err());
         store.advance(std::time::Duration::from_secs(11 * 60));
         let orphans = store.names(StoreFile::Packfile).len();
         let done = repaired(&store);
-        assert_eq!((done.packfiles as usize, done.snapshots.len()), (orphans, 0), "call {call}");
+        assert_eq!((done.packfiles as usize, done.snapshots.len()), (orphans, 0), "packfile {nth}");
         assert!(listed(&store).is_empty());
         let id = backed_up(&store, &tree);
         assert_whole(&store, id, &tree, "afterwards");
