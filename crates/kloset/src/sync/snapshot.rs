@@ -22,8 +22,8 @@ use crate::vfs::{OBJECTS_PER_BATCH, Step, walk_steps};
 use crate::write::Stream;
 use crate::{BlobId, Error, Event, Snapshot};
 
-/// Entries handed over at once: enough to sort their contents by place.
-const ENTRIES_PER_SEGMENT: usize = 16_384;
+/// Entries handed over at once: enough to sort their contents by place. Two segments are in memory.
+const ENTRIES_PER_SEGMENT: usize = 8_192;
 
 /// A directory with all of its entries, as they are in the source.
 struct Directory {

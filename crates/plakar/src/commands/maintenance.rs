@@ -30,7 +30,8 @@ pub struct Maintenance {
     #[arg(long)]
     dry_run: bool,
 
-    /// Also move what is in use out of packfiles that waste space
+    /// Also move what is in use out of packfiles that waste space; packfiles with the header of a
+    /// snapshot stay where they are unless the grace period is 0s
     #[arg(long)]
     repack: bool,
 }
