@@ -237,7 +237,7 @@ impl Work<'_> {
             .collect();
         let mut whole = Vec::new();
         for (id, place) in std::mem::take(&mut self.found) {
-            let header = BlobId::new(ResourceType::SNAPSHOT, Mac(id.0));
+            let header = BlobId::header(id);
             if now.locate(header).is_some() || whole.iter().any(|(known, _)| *known == id) {
                 continue;
             }

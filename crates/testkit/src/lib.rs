@@ -1,6 +1,7 @@
 //! Everything that tests share: trees, servers, proxies, stores in memory, conformance suites.
 
 pub mod faulty_store;
+mod loopback;
 pub mod memory_source;
 pub mod memory_store;
 pub mod package_server;

@@ -4,10 +4,11 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Result, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+
+use crate::loopback::Loopback;
 
 /// Longest body of a request that is read.
 const BODY_BYTES_MAX: u64 = 1 << 20;
@@ -16,50 +17,33 @@ const PACKAGES: &str = "/dist/plugins/kloset/community";
 struct State {
     token: String,
     files: Mutex<HashMap<String, Vec<u8>>>,
-    stop: AtomicBool,
     polls: AtomicUsize,
 }
 
 /// A running server; it ends when dropped.
 pub struct PackageServer {
-    address: SocketAddr,
+    loopback: Loopback,
     state: Arc<State>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl PackageServer {
     /// Starts a server that gives packages to holders of `token`.
     pub fn start(token: &str) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let state = Arc::new(State {
-            token: token.to_owned(),
-            files: Mutex::default(),
-            stop: AtomicBool::new(false),
-            polls: AtomicUsize::new(0),
-        });
+        let state =
+            Arc::new(State { token: token.to_owned(), files: Mutex::default(), polls: AtomicUsize::new(0) });
         let serving = Arc::clone(&state);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if serving.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                if let Ok(stream) = stream {
-                    let _ = serving.serve(&stream);
-                }
-            }
-        });
-        Ok(Self { address, state, thread: Some(thread) })
+        let loopback = Loopback::serve(move |stream| serving.serve(stream))?;
+        Ok(Self { loopback, state })
     }
 
     /// Base address of packages.
     pub fn packages_url(&self) -> String {
-        format!("http://{}{PACKAGES}", self.address)
+        format!("http://{}{PACKAGES}", self.loopback.address())
     }
 
     /// Base address of index and logins.
     pub fn api_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.loopback.address())
     }
 
     /// Serves a file of a package.
@@ -74,16 +58,6 @@ impl PackageServer {
 
     fn put(&self, path: String, content: Vec<u8>) {
         self.state.files.lock().expect("not poisoned").insert(path, content);
-    }
-}
-
-impl Drop for PackageServer {
-    fn drop(&mut self) {
-        self.state.stop.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

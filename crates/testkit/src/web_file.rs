@@ -1,10 +1,11 @@
 //! A private web server with one file, which it gives whole, in parts, or wrongly.
 
 use std::io::{BufRead, BufReader, Result, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+
+use crate::loopback::Loopback;
 
 /// How a server answers requests for parts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,45 +27,31 @@ struct State {
     manner: Mutex<Manner>,
     given_bytes: AtomicU64,
     answers: AtomicU64,
-    stop: AtomicBool,
 }
 
 /// A running server; it ends when dropped.
 pub struct WebFile {
-    address: SocketAddr,
+    loopback: Loopback,
     state: Arc<State>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl WebFile {
     /// Serves a file under every path.
     pub fn start(content: Vec<u8>, manner: Manner) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
         let state = Arc::new(State {
             content,
             manner: Mutex::new(manner),
             given_bytes: AtomicU64::new(0),
             answers: AtomicU64::new(0),
-            stop: AtomicBool::new(false),
         });
         let serving = Arc::clone(&state);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if serving.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                if let Ok(stream) = stream {
-                    let _ = serving.serve(&stream);
-                }
-            }
-        });
-        Ok(Self { address, state, thread: Some(thread) })
+        let loopback = Loopback::serve(move |stream| serving.serve(stream))?;
+        Ok(Self { loopback, state })
     }
 
     /// `HOST:PORT`.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.loopback.address().to_string()
     }
 
     /// From now on, answers are of this kind.
@@ -75,16 +62,6 @@ impl WebFile {
     /// Bytes of the file that were given so far.
     pub fn given_bytes(&self) -> u64 {
         self.state.given_bytes.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for WebFile {
-    fn drop(&mut self) {
-        self.state.stop.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -186,10 +186,11 @@ impl<'a> Run<'a> {
         {
             self.ensure_alone()?;
             let chosen = &self.plan.repack;
-            repack::repack(&self.whole, lock, self.newest, chosen, self.now_ns, self.monitor)?;
+            let published =
+                repack::repack(&self.whole, lock, self.newest, chosen, self.now_ns, self.monitor)?;
             if self.options.grace.is_zero() {
                 let moved: Vec<PackfileId> = chosen.iter().map(|one| one.packfile).collect();
-                self.look_again()?;
+                self.look_again(published)?;
                 failed += self.take_out(&moved)?;
             }
         }
@@ -205,7 +206,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.ensure_alone()?;
-        let marks = plan.used_again.iter().chain(&plan.misdated).map(mark_of).collect();
+        let marks = plan.used_again.iter().chain(&plan.misdated).copied().map(BlobId::packfile).collect();
         let taken_back = TakenBack { marks, ..TakenBack::default() };
         let mut writer = StateWriter::new(self.newest);
         taken_back.write(&mut writer);
@@ -215,10 +216,10 @@ impl<'a> Run<'a> {
         self.publish(writer, &taken_back)
     }
 
-    /// The store after states that this run has published.
-    fn look_again(&mut self) -> Result<(), Error> {
+    /// The store after states that this run has published. One of anybody else is not taken for its own.
+    fn look_again(&mut self, published: Vec<StateId>) -> Result<(), Error> {
         let (whole, _) = self.whole.refresh_whole()?;
-        self.states = whole.states().iter().copied().collect();
+        self.states.extend(published);
         self.newest = whole.index.newest_state();
         self.whole = Arc::new(whole);
         Ok(())
@@ -233,7 +234,7 @@ impl<'a> Run<'a> {
         let named: HashSet<&PackfileId> = self.whole.index.packfile_list().iter().collect();
         let taken_back = TakenBack {
             packfiles: doomed.iter().filter(|packfile| named.contains(packfile)).copied().collect(),
-            marks: doomed.iter().map(mark_of).collect(),
+            marks: doomed.iter().copied().map(BlobId::packfile).collect(),
             ..TakenBack::default()
         };
         let mut writer = StateWriter::new(self.newest);
@@ -308,10 +309,6 @@ impl<'a> Run<'a> {
         let remove = !self.options.dry_run && !self.options.keep_files;
         self.whole.storage().temporary_files(age, remove).map_err(Error::Storage)
     }
-}
-
-fn mark_of(packfile: &PackfileId) -> BlobId {
-    BlobId::new(ResourceType::PACKFILE, Mac(packfile.0))
 }
 
 /// A state that is missing could be the one that tells of packfiles in use.

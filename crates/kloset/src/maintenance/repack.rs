@@ -23,7 +23,8 @@ const BATCH_BYTES: u64 = 16 << 20;
 /// Blobs read at once.
 const BATCH_BLOBS: usize = 4096;
 
-/// Moves what is alive and publishes it, under the caller's lock and after the caller's newest state.
+/// Moves what is alive and publishes it, under the caller's lock and after the caller's newest state;
+/// returns the states published.
 pub(super) fn repack(
     repository: &Arc<Repository>,
     lock: &Arc<StoreLock>,
@@ -31,7 +32,7 @@ pub(super) fn repack(
     chosen: &[Repack],
     now_ns: i64,
     monitor: &dyn Monitor,
-) -> Result<(), Error> {
+) -> Result<Vec<StateId>, Error> {
     let mut transaction = Transaction::begin_under(repository, Arc::clone(lock), Some(after))?;
     let packer = Mutex::new(transaction.packer());
     let moved = chosen.iter().try_for_each(|one| {
@@ -48,7 +49,10 @@ pub(super) fn repack(
         })
     });
     match published {
-        Ok(()) => transaction.finish().map(|_| ()),
+        Ok(()) => {
+            let states = transaction.states();
+            transaction.finish().map(|_| states)
+        }
         Err(error) => {
             transaction.abandon(&error);
             Err(error)

@@ -44,6 +44,16 @@ impl BlobId {
     pub fn new(resource: ResourceType, mac: Mac) -> Self {
         Self { resource, mac }
     }
+
+    /// The header of a snapshot; a mark of this name removes the snapshot.
+    pub(crate) fn header(snapshot: SnapshotId) -> Self {
+        Self::new(ResourceType::SNAPSHOT, Mac(snapshot.0))
+    }
+
+    /// What a mark for the deletion of a packfile is about.
+    pub(crate) fn packfile(packfile: PackfileId) -> Self {
+        Self::new(ResourceType::PACKFILE, Mac(packfile.0))
+    }
 }
 
 /// Where the encoded bytes of a blob lie.

@@ -297,18 +297,29 @@ impl Merged {
         self.new.copies(blob).chain(self.old.copies(blob)).next().is_some()
     }
 
+    /// Whether a packfile counts: a state tells of it as a whole, and none has taken it back.
+    pub(super) fn tells_of(&self, packfile: &Mentioned) -> bool {
+        packfile.complete && !self.deleted_packfiles.contains(&packfile.id)
+    }
+
+    /// Whether the place of a blob in the packfile at this position was taken back; `None` if there is no
+    /// such packfile.
+    pub(super) fn has_lost(&self, blob: BlobId, at: usize) -> Option<bool> {
+        let deleted = &self.deleted_locations;
+        if deleted.is_empty() {
+            Some(false)
+        } else {
+            Some(deleted.contains(&(blob, self.packfiles.get(at)?.id)))
+        }
+    }
+
     /// Makes one array of all places, without those that are deleted for good.
     pub(super) fn compact(&mut self) {
         let lost: Vec<bool> =
             self.packfiles.iter().map(|packfile| self.deleted_packfiles.contains(&packfile.id)).collect();
         let keep = |blob: BlobId, place: Place| {
             let at = place.packfile as usize;
-            !lost.get(at).copied().unwrap_or(true)
-                && (self.deleted_locations.is_empty()
-                    || self
-                        .packfiles
-                        .get(at)
-                        .is_some_and(|one| !self.deleted_locations.contains(&(blob, one.id))))
+            !lost.get(at).copied().unwrap_or(true) && self.has_lost(blob, at) == Some(false)
         };
         if let Some(all) = Records::merged(&self.new, &self.old, &keep) {
             self.old = Arc::new(all);

@@ -16,7 +16,7 @@ pub(crate) use merge::{LoadedState, Merged, Merger};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;
 
-use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId};
+use kloset_format::{PackfileId, ResourceType, SnapshotId, StateId};
 
 use self::records::Records;
 use crate::{BlobId, BlobLocation};
@@ -101,8 +101,8 @@ impl Index {
         let mut packfiles = Vec::new();
         let mut shown = Vec::with_capacity(merged.packfiles.len());
         for packfile in &merged.packfiles {
-            let counts = packfile.complete && !merged.deleted_packfiles.contains(&packfile.id);
-            let rank = view.rank(packfile.id, coloured.contains_key(&packfile.id)).filter(|_| counts);
+            let rank = view.rank(packfile.id, coloured.contains_key(&packfile.id));
+            let rank = rank.filter(|_| merged.tells_of(packfile));
             shown.push(rank.map(|rank| Shown { position: packfiles.len() as u32, rank }));
             packfiles.extend(rank.map(|_| packfile.id));
         }
@@ -138,12 +138,12 @@ impl Index {
 
     /// Whether a snapshot is listed.
     pub(crate) fn has_snapshot(&self, snapshot: SnapshotId) -> bool {
-        self.place(header(snapshot)).is_some() && !self.was_removed(snapshot)
+        self.place(BlobId::header(snapshot)).is_some() && !self.was_removed(snapshot)
     }
 
     /// Whether a snapshot was removed.
     pub(crate) fn was_removed(&self, snapshot: SnapshotId) -> bool {
-        self.merged.coloured.contains_key(&header(snapshot))
+        self.merged.coloured.contains_key(&BlobId::header(snapshot))
     }
 
     /// Where a blob lies.
@@ -175,10 +175,9 @@ impl Index {
         let copies = self.layers().into_iter().flat_map(|records| records.copies(blob));
         copies
             .filter_map(|copy| {
-                let packfile = merged.packfiles.get(copy.packfile as usize)?;
-                let counts = packfile.complete
-                    && !merged.deleted_packfiles.contains(&packfile.id)
-                    && !merged.deleted_locations.contains(&(blob, packfile.id));
+                let at = copy.packfile as usize;
+                let packfile = merged.packfiles.get(at)?;
+                let counts = merged.tells_of(packfile) && !merged.has_lost(blob, at)?;
                 let place = BlobLocation { packfile: packfile.id, offset: copy.offset, length: copy.length };
                 counts.then_some(place)
             })
@@ -194,8 +193,7 @@ impl Index {
     fn show(&self, blob: BlobId, copy: Place) -> Option<(Rank, Place)> {
         let at = copy.packfile as usize;
         let shown = (*self.shown.get(at)?)?;
-        let deleted = &self.merged.deleted_locations;
-        if !deleted.is_empty() && deleted.contains(&(blob, self.merged.packfiles.get(at)?.id)) {
+        if self.merged.has_lost(blob, at)? {
             return None;
         }
         Some((shown.rank, Place { packfile: shown.position, ..copy }))
@@ -280,10 +278,6 @@ impl Index {
     pub(crate) fn newest_state(&self) -> StateId {
         self.merged.states.last().copied().unwrap_or(StateId::ZERO)
     }
-}
-
-fn header(snapshot: SnapshotId) -> BlobId {
-    BlobId::new(ResourceType::SNAPSHOT, Mac(snapshot.0))
 }
 
 /// Each blob of some records once.

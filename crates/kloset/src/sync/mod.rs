@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use kloset_connector::ErrorKind;
 use kloset_format::header::Header;
-use kloset_format::{Mac, ResourceType, SnapshotId};
+use kloset_format::SnapshotId;
 
 use self::contents::Translations;
 use crate::write::{TakenBack, Transaction, changed};
@@ -272,7 +272,7 @@ impl Run<'_> {
     /// the old one is used again, with its packfile, or its place is taken back.
     fn revive(&self, snapshot: SnapshotId, header: &[u8], revived: &mut TakenBack) -> bool {
         let index = &self.target.index;
-        let blob = BlobId::new(ResourceType::SNAPSHOT, Mac(snapshot.0));
+        let blob = BlobId::header(snapshot);
         if index.was_removed(snapshot) {
             revived.marks.insert(blob);
         }
@@ -286,7 +286,7 @@ impl Run<'_> {
         if let Some(kept) = kept
             && index.coloured().contains_key(&kept.packfile)
         {
-            revived.marks.insert(BlobId::new(ResourceType::PACKFILE, Mac(kept.packfile.0)));
+            revived.marks.insert(BlobId::packfile(kept.packfile));
         }
         kept.is_some()
     }

@@ -126,7 +126,7 @@ impl Transaction {
             return Err(error);
         }
         let uploaded = guard(&self.shared.uploaded);
-        let name = match uploaded.checkpoint {
+        let name = match uploaded.states.last() {
             None => StateId(snapshot.0),
             Some(_) => self.shared.random_state(),
         };
@@ -182,6 +182,11 @@ impl Transaction {
 
     fn give_lock_up(self, cause: &Error) {
         give_up(self.lock, cause);
+    }
+
+    /// The state that the transaction comes after, if one was given, and those that it has published.
+    pub(crate) fn states(&self) -> Vec<StateId> {
+        guard(&self.shared.uploaded).states.clone()
     }
 
     /// Bytes of packfiles uploaded so far.

@@ -77,8 +77,8 @@ pub(super) struct Uploaded {
     pub(super) all: Vec<PackfileId>,
     /// What the states of this transaction tell of.
     pub(super) published: Stored,
-    /// The last state of this transaction, or the one that it comes after.
-    pub(super) checkpoint: Option<StateId>,
+    /// The state that this transaction comes after, if one was given, and its own in their order.
+    pub(super) states: Vec<StateId>,
 }
 
 impl Shared {
@@ -106,7 +106,7 @@ impl Shared {
                 since: Instant::now(),
                 all: Vec::new(),
                 published: Stored::default(),
-                checkpoint: after,
+                states: after.into_iter().collect(),
             }),
             written_bytes: AtomicU64::new(0),
             spare: Mutex::new(None),
@@ -258,7 +258,7 @@ impl Shared {
 impl Uploaded {
     /// These uploads stand in this state now.
     pub(super) fn are_published_as(&mut self, name: StateId, published: Vec<Acknowledged>) {
-        self.checkpoint = Some(name);
+        self.states.push(name);
         for one in published {
             let blobs =
                 one.records.iter().filter(|record| record.resource_type() != Some(ResourceType::RANDOM));

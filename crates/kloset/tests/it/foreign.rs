@@ -139,6 +139,11 @@ fn maintained(store: &MemoryStore) {
     readers_agree(store).unwrap();
 }
 
+fn brought_back(source: &MemoryStore, store: &MemoryStore, id: SnapshotId) {
+    let (source, target) = (open(source), open(store));
+    sync(&source, &target, &[id], Removed::BringBack, &SilentMonitor, &mut |_| {}).unwrap();
+}
+
 #[test]
 fn what_one_of_two_branches_told_of_is_taken_back_on_it() {
     let store = small_store();
@@ -175,8 +180,7 @@ fn a_removal_on_a_branch_is_taken_back_when_the_snapshot_comes_back() {
     let tree = small_tree();
     let id = backed_up(&source, &tree);
     let bring_back = || {
-        let (source, target) = (open(&source), open(&store));
-        sync(&source, &target, &[id], Removed::BringBack, &SilentMonitor, &mut |_| {}).unwrap();
+        brought_back(&source, &store, id);
         readers_agree(&store).unwrap();
         assert_whole(&store, id, &tree, "brought back");
     };
@@ -278,14 +282,10 @@ fn a_snapshot_that_comes_back_has_one_header_and_leaves_no_blob_untold() {
         let (source, store) = (small_store(), other_store(4 << 10));
         let tree = small_tree();
         let id = backed_up(&source, &tree);
-        let bring_back = || {
-            let (source, target) = (open(&source), open(&store));
-            sync(&source, &target, &[id], Removed::BringBack, &SilentMonitor, &mut |_| {}).unwrap();
-        };
-        bring_back();
+        brought_back(&source, &store, id);
         remove(&open(&store), &[id]).unwrap();
         (0..step).for_each(|day| _ = run(&store, day, &options).unwrap());
-        bring_back();
+        brought_back(&source, &store, id);
         assert_told_as_a_whole(&store);
         assert_whole(&store, id, &tree, "brought back");
         (step..step + 3).for_each(|day| _ = run(&store, day, &options).unwrap());

@@ -277,13 +277,16 @@ fn a_missing_state_stops_everything() {
 struct Intruder {
     store: MemoryStore,
     tree: MemoryTree,
+    /// Waits until blobs are moved.
+    while_repacking: bool,
     done: Mutex<bool>,
 }
 
 impl Monitor for Intruder {
     fn event(&self, event: Event<'_>) {
         let mut done = self.done.lock().unwrap();
-        if matches!(event, Event::Progress { .. }) && !*done {
+        let moves = matches!(event, Event::Progress { entries: 0, .. });
+        if matches!(event, Event::Progress { .. }) && (moves || !self.while_repacking) && !*done {
             *done = true;
             let locks: Vec<_> = self.store.names(StoreFile::Lock);
             let bodies: Vec<_> =
@@ -306,12 +309,37 @@ fn writes_of_others_in_spite_of_the_lock_are_noticed() {
     let before = packfiles(&situation.store);
     let mut tree = situation.tree.clone();
     tree.write("new", "new");
-    let intruder = Intruder { store: situation.store.clone(), tree, done: Mutex::new(false) };
+    let store = situation.store.clone();
+    let intruder = Intruder { store, tree, while_repacking: false, done: Mutex::new(false) };
     let repository = open_later(situation.store.clone(), 8).unwrap();
     let outcome = maintain(&repository, &MaintenanceOptions::default(), &intruder);
     assert!(matches!(outcome, Err(Error::WrittenMeanwhile)), "{outcome:?}");
     assert!(packfiles(&situation.store) > before);
     assert_clean(&situation.store);
+}
+
+#[test]
+fn what_was_repacked_is_not_deleted_beside_a_write_in_spite_of_the_lock() {
+    let store = small_store();
+    let tree = small_tree();
+    let mut grown = tree.clone();
+    grown.write("own", Numbers::new(9).bytes(60_000));
+    let gone = backed_up(&store, &grown);
+    let kept = backed_up(&store, &tree);
+    remove(&open(&store), &[gone]).unwrap();
+    let intruder =
+        Intruder { store: store.clone(), tree: grown, while_repacking: true, done: Mutex::new(false) };
+    let options = MaintenanceOptions { repack: true, grace: Duration::ZERO, ..MaintenanceOptions::default() };
+    let before: Vec<_> = store.names(StoreFile::Packfile);
+    let outcome = maintain(&open(&store), &options, &intruder);
+    assert!(*intruder.done.lock().unwrap(), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::WrittenMeanwhile)), "{outcome:?}");
+    let after = store.names(StoreFile::Packfile);
+    assert!(before.iter().all(|name| after.contains(name)));
+    // What the other relies on is marked; the next run sees that it is used.
+    assert!(run(&store, 0, &options).unwrap().used_again > 0);
+    assert_clean(&store);
+    assert_whole(&store, kept, &tree, "beside the other");
 }
 
 #[test]
