@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kloset_connector::ErrorKind;
-use kloset_format::header::Header;
 use kloset_format::SnapshotId;
+use kloset_format::header::Header;
 
 use self::contents::Translations;
 use crate::write::{TakenBack, Transaction, changed};
