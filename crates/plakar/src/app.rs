@@ -25,7 +25,7 @@ use crate::{exit, machine, open, passphrase, signals};
 
 /// What every command may use.
 pub struct App {
-    /// Flags before the command.
+    /// Flags of the program itself.
     pub globals: Globals,
     /// What stood after `at`.
     pub location: Option<String>,

@@ -1,4 +1,4 @@
-//! Flags that stand before the command.
+//! Flags of the program itself: before `at` and the command, or behind the command.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -95,10 +95,6 @@ pub struct Globals {
     /// Turn the update check on
     #[arg(long)]
     pub enable_security_check: bool,
-
-    /// at LOCATION, the command, its flags and words
-    #[arg(value_name = "WORDS", num_args = 0.., hide = true)]
-    pub words: Vec<std::ffi::OsString>,
 }
 
 fn integer(text: &str) -> Result<i64, String> {
@@ -106,6 +102,11 @@ fn integer(text: &str) -> Result<i64, String> {
 }
 
 impl Globals {
+    /// Whether the line asks for nothing but the update check to be turned on or off.
+    pub fn wants_security_check_set(&self) -> bool {
+        self.disable_security_check || self.enable_security_check
+    }
+
     /// Number of threads for CPU work.
     pub fn threads(&self) -> Result<usize, Failure> {
         let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -19,6 +19,14 @@ pub enum AfterWords {
     Accept,
 }
 
+/// Flags of another definition that are taken too, where the command has none of that name.
+pub struct Outer<'a> {
+    /// The definition.
+    pub definition: &'a Command,
+    /// Those met so far, as in [`Words::flags`].
+    pub flags: &'a mut Vec<OsString>,
+}
+
 /// What the words of one level are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Words {
@@ -39,8 +47,13 @@ pub enum WordError {
     Misplaced(String),
 }
 
-/// Reads `words` by the definitions of `command`.
-pub fn normalise(command: &Command, words: &[OsString], after: AfterWords) -> Result<Words, WordError> {
+/// Reads `words` by the definitions of `command`; flags that only `outer` has go there.
+pub fn normalise(
+    command: &Command,
+    words: &[OsString],
+    after: AfterWords,
+    mut outer: Option<&mut Outer<'_>>,
+) -> Result<Words, WordError> {
     let mut out = Words::default();
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
@@ -65,6 +78,10 @@ pub fn normalise(command: &Command, words: &[OsString], after: AfterWords) -> Re
         if name == "h" || name == "help" {
             return Err(WordError::Help);
         }
+        let (command, flags) = match outer.as_deref_mut() {
+            Some(outer) if find_flag(command, name).is_none() => (outer.definition, &mut *outer.flags),
+            _ => (command, &mut out.flags),
+        };
         match boolean_flag(command, name) {
             None if out.positional.is_empty() => {
                 return Err(WordError::Flag(format!("flag provided but not defined: -{name}")));
@@ -74,7 +91,7 @@ pub fn normalise(command: &Command, words: &[OsString], after: AfterWords) -> Re
             Some(_) if !out.positional.is_empty() && Path::new(word).symlink_metadata().is_ok() => {
                 return Err(WordError::Misplaced(word.to_string_lossy().into_owned()));
             }
-            Some(true) => take_boolean(&mut out.flags, name, value)?,
+            Some(true) => take_boolean(flags, name, value)?,
             Some(false) => {
                 let value = match value {
                     Some(value) => value.to_vec(),
@@ -85,9 +102,9 @@ pub fn normalise(command: &Command, words: &[OsString], after: AfterWords) -> Re
                 };
                 if !repeatable(command, name) {
                     let earlier = format!("--{name}=").into_bytes();
-                    out.flags.retain(|flag| !flag.as_bytes().starts_with(&earlier));
+                    flags.retain(|flag| !flag.as_bytes().starts_with(&earlier));
                 }
-                out.flags.push(flag_with_value(name, &value));
+                flags.push(flag_with_value(name, &value));
             }
         }
     }
@@ -184,7 +201,7 @@ mod tests {
         let join = |list: &[OsString]| {
             list.iter().map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
-        normalise(&command(), &words, after).map(|w| (join(&w.flags), join(&w.positional)))
+        normalise(&command(), &words, after, None).map(|w| (join(&w.flags), join(&w.positional)))
     }
 
     #[test]
@@ -213,6 +230,21 @@ mod tests {
         assert_eq!(read(&["a", "-to", "X", "b"], AfterWords::Leave), Ok((String::new(), "a -to X b".into())));
         assert_eq!(read(&["--", "-to"], AfterWords::Accept), Ok((String::new(), "-to".into())));
         assert_eq!(read(&["-"], AfterWords::Accept), Ok((String::new(), "-".into())));
+    }
+
+    #[test]
+    fn flags_of_the_outer_definition_are_kept_apart() {
+        let outer = Command::new("p")
+            .arg(Arg::new("quiet").long("quiet").action(ArgAction::SetTrue))
+            .arg(Arg::new("cpu").long("cpu").action(ArgAction::Set))
+            .arg(Arg::new("to").long("to").action(ArgAction::Set));
+        let words = ["-cpu", "2", "a", "-quiet", "-to", "X", "--cpu=3"].map(OsString::from);
+        let mut met = vec!["--cpu=1".into()];
+        let mut taken = Outer { definition: &outer, flags: &mut met };
+        let found = normalise(&command(), &words, AfterWords::Accept, Some(&mut taken)).unwrap();
+        // The command's own flag comes first; of several words about one flag the last one counts.
+        assert_eq!((found.flags, found.positional), (vec!["--to=X".into()], vec!["a".into()]));
+        assert_eq!(met, ["--quiet", "--cpu=3"]);
     }
 
     #[test]

@@ -7,13 +7,13 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::globals::Globals;
 use crate::cli::help;
-use crate::cli::normalise::{AfterWords, WordError, for_clap, normalise};
+use crate::cli::normalise::{AfterWords, Outer, WordError, Words, for_clap, normalise};
 use crate::commands::{self, Entry};
 use crate::error::Failure;
 
 /// A line that was understood.
 pub struct Invocation {
-    /// Flags before the command.
+    /// Flags of the program itself.
     pub globals: Globals,
     /// What stood after `at`.
     pub location: Option<String>,
@@ -36,36 +36,31 @@ pub fn program() -> Command {
     Globals::command()
 }
 
-/// Reads the words after the program's name.
+/// Reads the words after the program's name. Global flags may stand behind the command too, where it has
+/// none of that name; the last word about a flag counts.
 pub fn parse(words: &[OsString]) -> Result<Request, Failure> {
     let program = program();
-    let matches = match read_level(&program, words, AfterWords::Leave) {
-        Ok(level) => clap_matches(&program, &level, "")?,
-        Err(error) => return Err(word_failure(error, &program, "")),
-    };
-    let globals = Globals::from_arg_matches(&matches).map_err(|error| clap_failure(&error, &program, ""))?;
-    if globals.disable_security_check || globals.enable_security_check {
+    let Words { mut flags, positional } = normalise(&program, words, AfterWords::Leave, None)
+        .map_err(|error| word_failure(error, &program, ""))?;
+    let globals = globals_of(&program, flags.clone())?;
+    if globals.wants_security_check_set() {
         return Ok(Request::SecurityCheck(Box::new(globals)));
     }
-    let (location, words) = take_location(&globals.words)?;
-    let Some((name, words)) = words.split_first() else {
-        if location.is_some() {
-            return Err(Failure::usage("missing command"));
-        }
-        return Err(Failure::usage("a subcommand must be provided").with_text(help::command_list()));
-    };
-    let name = name.to_string_lossy();
-    let Some(command) = commands::find(&name) else {
-        let failure = Failure::usage(format!("command not found: {name}"));
-        return Err(if name.starts_with('-') {
-            failure.with_hint("global flags go before `at` and before the command")
-        } else {
-            failure
-        });
-    };
-    let definition = (command.definition)();
-    let matches = command_matches(&definition, words)?;
+    let (location, words) = take_location(&positional)?;
+    let (command, words) = take_command(words, location.is_some())?;
+    let mut outer = Outer { definition: &program, flags: &mut flags };
+    let matches = command_matches(&(command.definition)(), words, &mut outer)?;
+    let globals = globals_of(&program, flags)?;
+    if globals.wants_security_check_set() {
+        return Ok(Request::SecurityCheck(Box::new(globals)));
+    }
     Ok(Request::Run(Box::new(Invocation { globals, location, command, matches })))
+}
+
+fn globals_of(program: &Command, flags: Vec<OsString>) -> Result<Globals, Failure> {
+    let line = for_clap(program.get_name(), Words { flags, positional: Vec::new() });
+    let matches = clap_matches(program, &line, "")?;
+    Globals::from_arg_matches(&matches).map_err(|error| clap_failure(&error, program, ""))
 }
 
 fn take_location(words: &[OsString]) -> Result<(Option<String>, &[OsString]), Failure> {
@@ -81,19 +76,47 @@ fn take_location(words: &[OsString]) -> Result<(Option<String>, &[OsString]), Fa
     }
 }
 
+fn take_command(words: &[OsString], located: bool) -> Result<(&'static Entry, &[OsString]), Failure> {
+    let Some((name, words)) = words.split_first() else {
+        if located {
+            return Err(Failure::usage("missing command"));
+        }
+        return Err(Failure::usage("a subcommand must be provided").with_text(help::command_list()));
+    };
+    let name = name.to_string_lossy();
+    match commands::find(&name) {
+        Some(command) => Ok((command, words)),
+        None => {
+            let failure = Failure::usage(format!("command not found: {name}"));
+            let flag = name.starts_with('-');
+            let hint = "global flags go before `at` or behind the command";
+            Err(if flag { failure.with_hint(hint) } else { failure })
+        }
+    }
+}
+
 /// Flags and words of one command, its subcommands included.
-pub fn command_matches(definition: &Command, words: &[OsString]) -> Result<ArgMatches, Failure> {
-    let line = command_line(definition, words, definition.get_name())?;
+fn command_matches(
+    definition: &Command,
+    words: &[OsString],
+    outer: &mut Outer<'_>,
+) -> Result<ArgMatches, Failure> {
+    let line = command_line(definition, words, definition.get_name(), outer)?;
     clap_matches(definition, &line, definition.get_name())
 }
 
-fn command_line(command: &Command, words: &[OsString], path: &str) -> Result<Vec<OsString>, Failure> {
-    if !command.has_subcommands() {
-        return read_level(command, words, AfterWords::Accept)
-            .map_err(|error| word_failure(error, command, path));
-    }
+fn command_line(
+    command: &Command,
+    words: &[OsString],
+    path: &str,
+    outer: &mut Outer<'_>,
+) -> Result<Vec<OsString>, Failure> {
+    let after = if command.has_subcommands() { AfterWords::Leave } else { AfterWords::Accept };
     let level =
-        normalise(command, words, AfterWords::Leave).map_err(|error| word_failure(error, command, path))?;
+        normalise(command, words, after, Some(outer)).map_err(|error| word_failure(error, command, path))?;
+    if !command.has_subcommands() {
+        return Ok(for_clap(command.get_name(), level));
+    }
     let Some((name, rest)) = level.positional.split_first() else {
         if !command.is_subcommand_required_set() {
             return Ok(level.flags);
@@ -112,12 +135,8 @@ fn command_line(command: &Command, words: &[OsString], path: &str) -> Result<Vec
     };
     let mut line = vec![OsString::from(command.get_name())];
     line.extend(level.flags);
-    line.extend(command_line(sub, rest, &format!("{path} {name}"))?);
+    line.extend(command_line(sub, rest, &format!("{path} {name}"), outer)?);
     Ok(line)
-}
-
-fn read_level(command: &Command, words: &[OsString], after: AfterWords) -> Result<Vec<OsString>, WordError> {
-    normalise(command, words, after).map(|level| for_clap(command.get_name(), level))
 }
 
 fn clap_matches(command: &Command, line: &[OsString], path: &str) -> Result<ArgMatches, Failure> {
@@ -127,21 +146,10 @@ fn clap_matches(command: &Command, line: &[OsString], path: &str) -> Result<ArgM
 fn word_failure(error: WordError, command: &Command, path: &str) -> Failure {
     match error {
         WordError::Help => Failure::Help(help::usage(command, path)),
-        WordError::Flag(message) => {
-            let text = help::usage(command, path);
-            let global = message
-                .strip_prefix("flag provided but not defined: -")
-                .filter(|name| !path.is_empty() && is_global(name))
-                .map(|name| format!("-{name} is a global flag: it goes before the command"));
-            Failure::Flag { message, hint: global, usage: text }
-        }
+        WordError::Flag(message) => Failure::Flag { message, hint: None, usage: help::usage(command, path) },
         WordError::Misplaced(word) => Failure::usage(format!("unexpected flag after the arguments: {word}"))
             .with_hint("flags go before the arguments; after `--` nothing is read as a flag"),
     }
-}
-
-fn is_global(name: &str) -> bool {
-    program().get_arguments().any(|argument| argument.get_long() == Some(name))
 }
 
 /// Turns clap's complaint into ours.
@@ -205,6 +213,27 @@ mod tests {
         assert_eq!(found.location.as_deref(), Some("@x"));
         assert_eq!(found.command.name, "ls");
         assert!(found.matches.get_flag("tags"));
+    }
+
+    #[test]
+    fn global_flags_may_stand_behind_the_command() {
+        let run = |words: &[&str]| match outcome(words) {
+            Ok(Request::Run(found)) => *found,
+            _ => panic!("{words:?} was not accepted"),
+        };
+        for words in [&["ls", "-quiet"][..], &["at", "x", "ls", "abc", "--quiet", "-tags"]] {
+            assert!(run(words).globals.quiet, "{words:?}");
+        }
+        assert!(!run(&["-quiet", "ls", "-quiet=false"]).globals.quiet);
+        assert_eq!(run(&["-cpu=1", "store", "add", "-cpu", "2", "a", "/x"]).globals.cpu, Some(2));
+        // The command's own flag of that name is meant.
+        let shown = run(&["store", "show", "-json"]);
+        assert!(!shown.globals.json);
+        assert!(shown.matches.subcommand_matches("show").unwrap().get_flag("json"));
+        // Behind `--` nothing is a flag.
+        assert!(!run(&["ls", "--", "-quiet"]).globals.quiet);
+        assert!(matches!(failure(&["ls", "-cpu", "x"]), Failure::Flag { .. }));
+        assert!(matches!(outcome(&["ls", "-disable-security-check"]), Ok(Request::SecurityCheck(_))));
     }
 
     #[test]

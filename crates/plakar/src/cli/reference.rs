@@ -17,7 +17,8 @@ plakar [GLOBAL FLAGS] [at LOCATION] COMMAND [ACTION] [FLAGS] [ARGUMENTS]
 ```
 
 `-flag`, `--flag`, `-flag VALUE` and `-flag=VALUE` are the same. Flags without a value take one only with `=`
-(`-latest=false`). `--` ends flags. Global flags go before `at` and the command.
+(`-latest=false`). `--` ends flags. Global flags go before `at` and the command, or behind the command if it has no flag
+of that name; upstream takes them in front only.
 ";
 
 /// The whole file.
