@@ -35,8 +35,10 @@ fuzz_target!(|data: &[u8]| {
     let options = ScanOptions { excluded: Arc::new(|_, _| false), xattr_values: true };
     let (scanned, _) = scan_partly(&source, &options, usize::MAX);
     let records = scanned.records();
-    let small = records.iter().filter(|(_, record)| record.info.mode.is_regular() && record.info.size < 1 << 20);
-    let wanted: Vec<_> = small.map(|(path, record)| (path.clone(), record.info.size.unsigned_abs())).collect();
+    let small =
+        records.iter().filter(|(_, record)| record.info.mode.is_regular() && record.info.size < 1 << 20);
+    let wanted: Vec<_> =
+        small.map(|(path, record)| (path.clone(), record.info.size.unsigned_abs())).collect();
     if let Ok(contents) = read(&source, &wanted) {
         assert_eq!(contents.len(), wanted.len(), "every content is delivered or failed");
     }

@@ -21,3 +21,16 @@ mod transport;
 pub use destination::SftpDestination;
 pub use source::SftpSource;
 pub use storage::SftpStorage;
+
+/// Decodes all that `bytes` of a server's stream may be; for the fuzz target.
+#[doc(hidden)]
+pub fn decode_stream(bytes: &[u8]) {
+    let mut frames = codec::FrameReader::new(bytes);
+    while let Ok(Some(codec::Frame { kind, body })) = frames.next(&mut |_| {}) {
+        if let Ok((_, packet::Response::Extended(inner))) = packet::Response::decode(kind, body.clone()) {
+            let _ = (packet::Limits::decode(inner.clone()), packet::FileSystem::decode(inner.clone()));
+            let _ = packet::decode_owner_names(inner);
+        }
+        let _ = packet::Features::decode(body);
+    }
+}

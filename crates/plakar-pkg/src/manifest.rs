@@ -50,11 +50,15 @@ const KINDS: [&str; 3] = ["importer", "exporter", "storage"];
 const FLAGS: [&str; 5] = ["localfs", "file", "stream", "needack", "nomerge"];
 
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads and checks a manifest file.
     pub fn read(path: &Path) -> Result<Self, PkgError> {
+        Self::parse(&read_text(path)?, path)
+    }
+
+    /// Reads and checks a manifest from text; `path` is where it came from.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, PkgError> {
         let bad = |reason: String| PkgError::BadFile { path: path.to_owned(), reason };
-        let text = read_text(path)?;
-        let manifest: Self = serde_saphyr::from_str(&text).map_err(|error| bad(one_line(&error)))?;
+        let manifest: Self = serde_saphyr::from_str(text).map_err(|error| bad(one_line(&error)))?;
         for connector in manifest.connectors.iter().filter(|connector| connector.is_known()) {
             below(&connector.executable).ok_or_else(|| bad(not_below(&connector.executable)))?;
             if let Some(flag) = connector.location_flags.iter().find(|flag| !FLAGS.contains(&flag.as_str())) {

@@ -5,58 +5,14 @@ pub mod files;
 pub mod import;
 pub mod mask;
 pub mod policies;
+mod section;
 pub mod show;
 pub mod yaml;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kloset_connector::Options;
-
 pub use directories::Directories;
-
-/// Which of the three files an entry belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// `stores.yml`
-    Store,
-    /// `sources.yml`
-    Source,
-    /// `destinations.yml`
-    Destination,
-}
-
-impl Kind {
-    /// All kinds, in the order in which upstream writes their files.
-    pub const ALL: [Self; 3] = [Self::Source, Self::Destination, Self::Store];
-
-    /// The word in messages and on the command line.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Source => "source",
-            Self::Destination => "destination",
-        }
-    }
-
-    /// The plural: key inside the file, and its name without `.yml`.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Store => "stores",
-            Self::Source => "sources",
-            Self::Destination => "destinations",
-        }
-    }
-}
-
-/// The entries of one file.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Section {
-    /// Name of the entry used when no location is given; only stores have one.
-    pub default: Option<String>,
-    /// Entries by name.
-    pub entries: BTreeMap<String, Options>,
-}
+pub use section::{Kind, Section};
 
 /// Why the configuration cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
