@@ -103,6 +103,10 @@ impl Destination for FsDestination {
         match std::fs::DirBuilder::new().mode(0o700).create(&self.path) {
             Ok(()) => {}
             Err(error) if error.kind() == IoKind::AlreadyExists => {}
+            Err(error) if error.kind() == IoKind::NotFound => {
+                let hint = "the folder above the destination must be there";
+                return Err(failed_io("create", &self.path, error).with_hint(hint));
+            }
             Err(error) => return Err(failed_io("create", &self.path, error)),
         }
         self.opened().map(drop)

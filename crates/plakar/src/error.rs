@@ -64,7 +64,12 @@ pub enum Failure {
     /// A connector gave up before the engine took over.
     Connector(Role, Box<ConnectorError>),
     /// No usable passphrase.
-    Passphrase(String),
+    Passphrase {
+        /// Why.
+        message: String,
+        /// How to cure it.
+        hint: Option<String>,
+    },
     /// `check` found damage.
     Damaged {
         /// Number of damaged snapshots.
@@ -99,6 +104,11 @@ impl Failure {
         Self::Usage { message: message.into(), hint: None, text: None }
     }
 
+    /// No usable passphrase.
+    pub fn passphrase(message: impl Into<String>) -> Self {
+        Self::Passphrase { message: message.into(), hint: None }
+    }
+
     /// A plain refusal.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::Refused { message: message.into(), hint: None }
@@ -106,7 +116,11 @@ impl Failure {
 
     /// Adds the cure.
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Usage { hint, .. } | Self::Refused { hint, .. } | Self::Flag { hint, .. } = &mut self {
+        if let Self::Usage { hint, .. }
+        | Self::Refused { hint, .. }
+        | Self::Flag { hint, .. }
+        | Self::Passphrase { hint, .. } = &mut self
+        {
             *hint = Some(text.into());
         }
         self
@@ -164,10 +178,11 @@ impl Failure {
             ),
             Self::Engine(error) => (Some(chain(error.as_ref())), hints(error.as_ref()), None),
             Self::Connector(_, error) => (Some(chain(error.as_ref())), hints(error.as_ref()), None),
-            Self::Passphrase(message) => simple(message.clone()),
             Self::Damaged { snapshots: 1 } => simple("check failed for 1 snapshot".to_owned()),
             Self::Damaged { snapshots } => simple(format!("check failed for {snapshots} snapshots")),
-            Self::Refused { message, hint } => (Some(message.clone()), hint.iter().cloned().collect(), None),
+            Self::Refused { message, hint } | Self::Passphrase { message, hint } => {
+                (Some(message.clone()), hint.iter().cloned().collect(), None)
+            }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (None, Vec::new(), None),
             Self::Output(error) => simple(format!(
                 "cannot write to standard output: {}",
@@ -239,6 +254,12 @@ fn hints(error: &(dyn StdError + 'static)) -> Vec<String> {
     while let Some(error) = next {
         if let Some(hint) = error.downcast_ref::<ConnectorError>().and_then(|found| found.hint.clone()) {
             out.push(hint);
+        }
+        if let Some(OpenError::NotAStore) = error.downcast_ref() {
+            out.push("`plakar at LOCATION create` makes a store".to_owned());
+        }
+        if let Some(Error::SnapshotAmbiguous { .. }) = error.downcast_ref() {
+            out.push("`plakar ls -uuid` shows the whole IDs".to_owned());
         }
         if let Some(Error::StoreChanged(_)) = error.downcast_ref::<Error>() {
             out.push(

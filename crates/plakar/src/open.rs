@@ -175,8 +175,8 @@ fn unlock(
         let repository = locked.unlock(None).map_err(|(_, error)| failed(error))?;
         return Ok((repository, None));
     }
-    if let Some(secret) = passphrase::without_asking(app, secrets)? {
-        let repository = locked.unlock(Some(&secret)).map_err(|(_, error)| wrong(error, failed))?;
+    if let Some((secret, place)) = passphrase::without_asking(app, secrets)? {
+        let repository = locked.unlock(Some(&secret)).map_err(|(_, error)| wrong(error, &place, failed))?;
         return Ok((repository, Some(secret)));
     }
     let (repository, secret) = ask_and_unlock(app, locked, "repository passphrase: ", failed)?;
@@ -201,13 +201,14 @@ fn ask_and_unlock(
             Err((_, error)) => return Err(failed(error)),
         }
     }
-    Err(Failure::Passphrase(OpenError::WrongPassphrase.to_string()))
+    Err(Failure::passphrase(OpenError::WrongPassphrase.to_string()))
 }
 
-/// A wrong passphrase is told without the advice about another location.
-fn wrong(error: OpenError, failed: &dyn Fn(OpenError) -> Failure) -> Failure {
+/// A wrong passphrase is told with the place it came from, and without the advice about another location.
+fn wrong(error: OpenError, place: &str, failed: &dyn Fn(OpenError) -> Failure) -> Failure {
     match error {
-        OpenError::WrongPassphrase => Failure::Passphrase(error.to_string()),
+        OpenError::WrongPassphrase => Failure::passphrase(error.to_string())
+            .with_hint(format!("the passphrase from {place} is not that of this store")),
         error => failed(error),
     }
 }

@@ -42,21 +42,24 @@ pub fn bad_key_file(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!("could not read key file: {}: {}", path.display(), io_message(error)))
 }
 
-/// The passphrase from any place that needs no person; an empty one counts as none.
-pub fn without_asking(app: &App, secrets: &StoreSecrets) -> Result<Option<Secret>, Failure> {
+/// The passphrase from any place that needs no person, and the name of the place; an empty one counts as
+/// none.
+pub fn without_asking(app: &App, secrets: &StoreSecrets) -> Result<Option<(Secret, String)>, Failure> {
     if let Some(path) = &app.globals.keyfile {
         let mut bytes = Zeroizing::new(std::fs::read(path).map_err(|error| bad_key_file(path, &error))?);
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
         }
-        if let Some(secret) = filled(bytes) {
-            return Ok(Some(secret));
+        let place = format!("-keyfile {}", path.display());
+        match filled(bytes) {
+            Some(secret) => return Ok(Some((secret, place))),
+            None => app.ui.warn(&format!("{place}: the file is empty, which counts as no passphrase")),
         }
     }
     if let Some(secret) = from_entry(secrets)? {
-        return Ok(Some(secret));
+        return Ok(Some((secret, "the configuration of the store".to_owned())));
     }
-    Ok(from_variable("PLAKAR_PASSPHRASE"))
+    Ok(from_variable("PLAKAR_PASSPHRASE").map(|secret| (secret, "$PLAKAR_PASSPHRASE".to_owned())))
 }
 
 /// Passphrases to try on the other store of a sync, before a person is asked. The key file belongs to
@@ -94,7 +97,7 @@ fn filled(secret: Secret) -> Option<Secret> {
 
 /// Runs a passphrase command, which must print exactly one line.
 fn run_command(command: &str) -> Result<Secret, Failure> {
-    let failed = |why: String| Failure::Passphrase(format!("passphrase_cmd failed: {why}"));
+    let failed = |why: String| Failure::passphrase(format!("passphrase_cmd failed: {why}"));
     let output = Command::new("/bin/sh")
         .args(["-c", command])
         .stdin(Stdio::inherit())
@@ -116,7 +119,7 @@ fn run_command(command: &str) -> Result<Secret, Failure> {
         text.pop();
     }
     if text.is_empty() || text.contains(&b'\n') {
-        return Err(Failure::Passphrase(
+        return Err(Failure::passphrase(
             "passphrase_cmd returned too many lines: exactly one is wanted".to_owned(),
         ));
     }
@@ -127,10 +130,11 @@ fn run_command(command: &str) -> Result<Secret, Failure> {
 pub fn ask(question: &str) -> Result<Secret, Failure> {
     match terminal::ask_secret(question) {
         Ok(answer) => Ok(Zeroizing::new(answer.as_bytes().to_vec())),
-        Err(error) => Err(Failure::Passphrase(format!(
+        Err(error) => Err(Failure::passphrase(format!(
             "a passphrase is needed and cannot be asked for on a terminal: {}",
             io_message(&error)
-        ))),
+        ))
+        .with_hint("-keyfile FILE or $PLAKAR_PASSPHRASE give it without a terminal")),
     }
 }
 
@@ -167,7 +171,7 @@ pub fn ask_new(app: &App, weak: Weak) -> Result<Secret, Failure> {
         }
         app.ui.report("passphrases do not match\n");
     }
-    Err(Failure::Passphrase("too many failed attempts".to_owned()))
+    Err(Failure::passphrase("too many failed attempts".to_owned()))
 }
 
 /// Bits of a random text of this length over the kinds of characters that occur in it; runs of

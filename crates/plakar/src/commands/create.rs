@@ -45,7 +45,7 @@ impl Run for Create {
         let connected = open::connect(app)?;
         let passphrase = if self.plaintext {
             None
-        } else if let Some(secret) = passphrase::without_asking(app, &connected.secrets)? {
+        } else if let Some((secret, _)) = passphrase::without_asking(app, &connected.secrets)? {
             Some(secret)
         } else {
             let weak = if self.weak_passphrase { Weak::Accept } else { Weak::AskAgain };
@@ -73,6 +73,7 @@ fn create_failure(error: kloset::OpenError, location: String) -> Failure {
     match &error {
         kloset::OpenError::Storage(inner) if inner.kind == kloset_connector::ErrorKind::AlreadyExists => {
             Failure::refused(inner.message.clone())
+                .with_hint("a new store wants a folder that is empty or not there; `plakar at LOCATION ls` opens a store")
         }
         _ => Failure::open(location, error),
     }

@@ -75,7 +75,7 @@ impl Run for Ptar {
         let passphrase = match self.plaintext {
             true => None,
             false => match passphrase::without_asking(app, &StoreSecrets::default())? {
-                Some(secret) => Some(secret),
+                Some((secret, _)) => Some(secret),
                 None => Some(passphrase::ask_new(app, Weak::Accept)?),
             },
         };

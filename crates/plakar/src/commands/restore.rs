@@ -66,12 +66,14 @@ impl Run for Restore {
         let argument = match self.arguments.as_slice() {
             [] => SnapshotArgument::default(),
             [argument] => SnapshotArgument::parse(argument),
-            _ => return Err(Failure::usage("multiple snapshots found, please specify one")),
+            _ => {
+                return Err(Failure::usage("multiple snapshots found, please specify one")
+                    .with_hint("one ID[:PATH] at most; `-to DESTINATION` says where to"));
+            }
         };
-        let to = match &self.to {
-            Some(to) => to.clone(),
-            None => default_destination(),
-        };
+        // An empty one is a variable that was not set: it must not mean the current directory.
+        let named = self.to.as_ref().filter(|to| !to.is_empty());
+        let to = named.cloned().unwrap_or_else(default_destination);
         let place = resolve::place(app, Kind::Destination, &to)?;
         let stream = Stream::of(&place.location);
         if stream == Some(Stream::Output) {
@@ -79,6 +81,7 @@ impl Run for Restore {
         }
         let opened = open::open(app)?;
         let snapshot = self.choose(app, &opened, &argument)?;
+        warn_of_gaps(app, &snapshot);
         let found = snapshot.resolve(&snapshot.absolute(&argument.path))?;
         if let Some(stream) = stream {
             return print(app, &opened, &snapshot, &found, stream);
@@ -101,6 +104,9 @@ impl Run for Restore {
             read_bytes: opened.traffic.read_bytes.load(Ordering::Relaxed),
             written_bytes: report.bytes,
         });
+        if named.is_none() {
+            app.ui.info(&format!("restored to {to}"));
+        }
         record(app, &report);
         let limited = limitations(&report);
         if let Some(text) = &limited {
@@ -129,6 +135,18 @@ impl Restore {
             }
         }
         Err(Failure::refused("no snapshots found"))
+    }
+}
+
+/// Says that the snapshot itself is not whole: its restore can be without errors all the same.
+fn warn_of_gaps(app: &App, snapshot: &Snapshot) {
+    let errors = snapshot.header().source().map_or(0, |record| record.summary.below.errors);
+    if errors > 0 {
+        let id = snapshot.id().short();
+        let paths = if errors == 1 { "1 path".to_owned() } else { format!("{errors} paths") };
+        app.ui.warn(&format!(
+            "{id} was made with errors: {paths} could not be read then, `plakar info -errors {id}` lists them"
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use kloset::{Event, Monitor};
 use kloset_connector::ConnectorEvents;
 
-use super::{Style, Ui, plain};
+use super::{Style, Ui, escape, plain};
 
 /// Reports of lost connections are not repeated faster than this.
 const RETRY_REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -95,7 +95,7 @@ impl ConnectorEvents for Ui {
         if self.is_json() {
             self.json_line(&self.json.message("trace", &format!("{subsystem}: {text}")));
         } else {
-            self.event_line(format!("trace: {subsystem}: {}\n", self.safe(text)).as_bytes());
+            self.event_line(format!("trace: {subsystem}: {}\n", escape::line(text)).as_bytes());
         }
     }
 

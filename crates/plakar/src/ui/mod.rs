@@ -141,7 +141,7 @@ impl Ui {
         match self.style {
             Style::Json => self.json_line(&self.json.message("info", text)),
             _ if self.quiet || self.silent => {}
-            _ => self.event_line(format!("info: {}\n", self.safe(text)).as_bytes()),
+            _ => self.event_line(format!("info: {}\n", escape::line(text)).as_bytes()),
         }
     }
 
@@ -210,11 +210,6 @@ impl Ui {
         } else if !self.silent {
             self.event_line(format!("{}\n", summary.text()).as_bytes());
         }
-    }
-
-    /// Text for a line that only a terminal needs protection from.
-    fn safe<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
-        if self.out_is_terminal { escape::line(text) } else { text.into() }
     }
 
     fn json_line(&self, value: &serde_json::Value) {

@@ -9,14 +9,14 @@ use crate::ui::escape;
 const GREEN_CHECK: &str = "\x1b[32m✓\x1b[0m";
 const RED_CROSS: &str = "\x1b[31m✘\x1b[0m";
 
-/// A path is done. Away from a terminal the name keeps its bytes.
+/// A path is done. Away from a terminal the name keeps its bytes, but for those that would end the line.
 pub fn done(snapshot: SnapshotId, path: &[u8], terminal: bool) -> Vec<u8> {
     let mark = if terminal { GREEN_CHECK } else { "✓" };
     let mut line = format!("{}: OK {mark} ", snapshot.short()).into_bytes();
     if terminal {
         line.extend_from_slice(escape::name(path).as_bytes());
     } else {
-        line.extend_from_slice(path);
+        line.extend(path.iter().map(|&byte| if byte.is_ascii_control() { b'?' } else { byte }));
     }
     line.push(b'\n');
     line
@@ -62,6 +62,7 @@ mod tests {
     fn lines_are_those_of_upstream() {
         let id = SnapshotId([0xab; 32]);
         assert_eq!(done(id, b"/a\xff", false), b"abababab: OK \xe2\x9c\x93 /a\xff\n");
+        assert_eq!(done(id, b"/a\nb: OK /c", false), "abababab: OK ✓ /a?b: OK /c\n".as_bytes());
         assert_eq!(done(id, b"/a\x1b", true), "abababab: OK \x1b[32m✓\x1b[0m /a?\n".as_bytes());
         assert_eq!(failed(id, b"/a", "why", false), "abababab: KO ✘ /a: why");
         assert!(object_failed(id, Mac([1; 32]), "w", false).starts_with("abababab: KO ✘ object=0101"));

@@ -187,6 +187,10 @@ fn unreadable_entries_make_a_backup_partial() {
     let errors = home.run(["at", "store", "info", "-errors", ""]).ok();
     assert!(errors.contains("/data/locked: "), "{errors}");
     home.run(["at", "store", "info", "-errors"]).fails(64);
+    // What is restored is all that was stored, and not all that there was.
+    let restored = home.run(["at", "store", "restore", "-to", "out"]);
+    assert!(restored.err.contains("was made with errors: 1 path could not be read then"), "{restored:?}");
+    assert_eq!(restored.code, 0);
 }
 
 /// An account without rights.

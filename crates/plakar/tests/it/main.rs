@@ -14,6 +14,7 @@ mod codes;
 mod completions;
 mod config;
 mod contract;
+mod cures;
 mod diagnostics;
 mod extras;
 mod foreign;
