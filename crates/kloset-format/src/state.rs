@@ -86,6 +86,25 @@ pub enum StateEntry {
     },
 }
 
+impl StateEntry {
+    /// The state that this entry declares replaced: what it says is said by the state with this entry, too,
+    /// and its file may be gone.
+    ///
+    /// Written as a location that is taken back, of padding of that name in the packfile zero: there is none,
+    /// so other readers have nothing to do.
+    pub fn replaced(&self) -> Option<StateId> {
+        match self {
+            Self::Delete {
+                entry_type: entry_type::LOCATION,
+                resource: ResourceType::RANDOM,
+                mac,
+                packfile,
+            } if packfile.is_zero() => Some(StateId(mac.0)),
+            _ => None,
+        }
+    }
+}
+
 /// The end of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateMetadata {

@@ -18,6 +18,7 @@ pub struct StateReader<'a> {
     parent: StateId,
     metadata: Option<StateMetadata>,
     done: bool,
+    skipped: usize,
 }
 
 impl<'a> StateReader<'a> {
@@ -26,7 +27,7 @@ impl<'a> StateReader<'a> {
         let mut fields = FieldReader::new("state", plain);
         let has_parent = version >= Version::V1_1_0;
         let parent = if has_parent { fields.id("parent")? } else { StateId::ZERO };
-        Ok(Self { fields, version, parent, metadata: None, done: false })
+        Ok(Self { fields, version, parent, metadata: None, done: false, skipped: 0 })
     }
 
     /// Name of the state that was newest for the writer, zero if none.
@@ -37,6 +38,11 @@ impl<'a> StateReader<'a> {
     /// The metadata, once the iterator has come to a sound end.
     pub fn metadata(&self) -> Option<StateMetadata> {
         self.metadata
+    }
+
+    /// Entries of unknown types that were skipped so far.
+    pub fn skipped(&self) -> usize {
+        self.skipped
     }
 
     /// Reads the metadata from the end of a state without walking its entries.
@@ -84,6 +90,7 @@ impl<'a> StateReader<'a> {
             if kind == entry_type::CONFIGURATION {
                 return configuration(body, offset).map(Some);
             }
+            self.skipped += 1;
         }
     }
 }

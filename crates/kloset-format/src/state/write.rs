@@ -69,6 +69,11 @@ impl StateWriter {
         self.delete(entry_type::PACKFILE, ResourceType(0), &Mac::ZERO, packfile);
     }
 
+    /// Declares that this state replaces another one; see [`super::StateEntry::replaced`].
+    pub fn replaces(&mut self, state: &StateId) {
+        self.delete_location(ResourceType::RANDOM, &Mac(state.0), &PackfileId::ZERO);
+    }
+
     /// Takes an entry back, in the raw form of the format.
     pub fn delete(&mut self, entry_type: u8, resource: ResourceType, mac: &Mac, packfile: &PackfileId) {
         self.head(self::entry_type::DELETE, 66);

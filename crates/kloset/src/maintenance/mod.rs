@@ -10,14 +10,16 @@
 //! state without the doomed packfiles, read back → lock fresh, states still the same → files deleted →
 //! what is repacked, and its old packfiles in the same order.
 
+mod gather;
+mod merge;
 mod orphans;
 mod plan;
 pub(crate) mod reach;
 mod repack;
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kloset_connector::{Listed, StoreFile};
@@ -26,6 +28,7 @@ use kloset_format::{LockId, Mac, PackfileId, ResourceType, StateId, Version};
 
 use self::plan::Plan;
 use self::reach::Detail;
+use crate::guard::{guard, unwrap_mutex};
 use crate::write::{LockKind, StateName, StoreLock, TakenBack, publish_state};
 use crate::{BlobId, Error, Event, Monitor, Repository};
 
@@ -41,7 +44,8 @@ pub struct MaintenanceOptions {
     pub grace: Duration,
     /// Say what would be done, write nothing, take no lock.
     pub dry_run: bool,
-    /// Move what is alive out of packfiles that waste space: dead blobs, or little in much padding.
+    /// Move what is alive out of packfiles that waste space: dead blobs, or little in much padding; and
+    /// merge states of which little still matters.
     pub repack: bool,
     /// Take packfiles out of the states, but keep their files.
     pub keep_files: bool,
@@ -86,6 +90,10 @@ pub struct MaintenanceReport {
     pub repacked_bytes: u64,
     /// Bytes of the packfiles they were moved out of.
     pub repacked_from_bytes: u64,
+    /// States that fewer new ones replace; those that the run itself has written do not count.
+    pub merged_states: u64,
+    /// States deleted that others replace; those that the run itself has written do not count.
+    pub removed_states: u64,
     /// Leftovers of interrupted writes.
     pub temporary_files: Vec<String>,
 }
@@ -123,8 +131,11 @@ struct Run<'a> {
     lock: Option<Arc<StoreLock>>,
     plan: Plan,
     now_ns: i64,
-    /// Names of the states that there must be, and the newest of them.
+    /// States to merge, and those to delete because others replace them.
+    merge: merge::Choice,
+    /// Names of the states that there must be, of those that were there first, and the newest of them.
     states: HashSet<StateId>,
+    states_before: HashSet<StateId>,
     newest: StateId,
 }
 
@@ -145,9 +156,21 @@ impl<'a> Run<'a> {
         let now_ns = whole.runtime().clock.now().to_nanoseconds();
         let detail = if options.repack { Detail::Blobs } else { Detail::Packfiles };
         let plan = Plan::make(&whole, &listed, now_ns, options.grace, detail, monitor)?;
-        let states = whole.states().iter().copied().collect();
+        let states: HashSet<StateId> = whole.states().iter().copied().collect();
         let newest = whole.index.newest_state();
-        Ok(Self { whole, options, monitor, lock, plan, now_ns, states, newest })
+        let merge = merge::Choice::make(&whole, options, now_ns)?;
+        Ok(Self {
+            whole,
+            options,
+            monitor,
+            lock,
+            plan,
+            now_ns,
+            merge,
+            states_before: states.clone(),
+            states,
+            newest,
+        })
     }
 
     fn report(&self) -> Result<MaintenanceReport, Error> {
@@ -173,6 +196,8 @@ impl<'a> Run<'a> {
             report.removed_blobs += plan.repack.iter().map(|one| one.held_blobs).sum::<u64>();
             report.removed_bytes += report.repacked_from_bytes;
         }
+        report.merged_states = self.merge.merged.len() as u64;
+        report.removed_states = self.merge.removed.len() as u64;
         report.temporary_files = self.sweep_temporary()?;
         Ok(report)
     }
@@ -194,8 +219,11 @@ impl<'a> Run<'a> {
                 failed += self.take_out(&moved)?;
             }
         }
+        self.merge_states()?;
+        let failed_states = self.remove_replaced()?;
         let mut report = self.report()?;
         report.removed_packfiles -= failed;
+        report.removed_states -= failed_states;
         Ok(report)
     }
 
@@ -245,7 +273,8 @@ impl<'a> Run<'a> {
         }
         // What is not deleted now is in no state any more; a later run finds it as an orphan.
         self.ensure_alone()?;
-        self.delete(doomed)
+        let names: Vec<[u8; 32]> = doomed.iter().map(|packfile| packfile.0).collect();
+        Ok((names.len() - self.delete(StoreFile::Packfile, &names).len()) as u64)
     }
 
     /// Publishes a state, then what it takes back on branches, too: what is deleted afterwards is then in no
@@ -279,29 +308,32 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn delete(&self, packfiles: &[PackfileId]) -> Result<u64, Error> {
+    /// Deletes files; returns those that are gone. What stays is warned of.
+    fn delete(&self, file: StoreFile, names: &[[u8; 32]]) -> Vec<[u8; 32]> {
         let next = AtomicUsize::new(0);
-        let failed = AtomicU64::new(0);
+        let gone = Mutex::new(Vec::with_capacity(names.len()));
         let at_once = self.whole.storage().info().puts_at_once.clamp(1, DELETES_AT_ONCE_MAX);
         std::thread::scope(|scope| {
-            for _ in 0..at_once.min(packfiles.len()) {
+            for _ in 0..at_once.min(names.len()) {
                 scope.spawn(|| {
-                    while let Some(packfile) = packfiles.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let deleted = self.ensure_locked().and_then(|()| {
-                            let storage = self.whole.storage();
-                            storage.delete(StoreFile::Packfile, &packfile.0).map_err(Error::Storage)
-                        });
-                        if let Err(error) = deleted {
-                            failed.fetch_add(1, Ordering::Relaxed);
-                            let text =
-                                format!("packfile {packfile} is not deleted, a later run will: {error}");
-                            self.monitor.event(Event::Warning(&text));
+                    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let deleted = self
+                            .ensure_locked()
+                            .and_then(|()| self.whole.storage().delete(file, name).map_err(Error::Storage));
+                        match deleted {
+                            Ok(()) => guard(&gone).push(*name),
+                            Err(error) => {
+                                let kind = if file == StoreFile::State { "state" } else { "packfile" };
+                                let name = Mac(*name);
+                                let text = format!("{kind} {name} is not deleted, a later run will: {error}");
+                                self.monitor.event(Event::Warning(&text));
+                            }
                         }
                     }
                 });
             }
         });
-        Ok(failed.into_inner())
+        unwrap_mutex(gone)
     }
 
     fn sweep_temporary(&self) -> Result<Vec<String>, Error> {

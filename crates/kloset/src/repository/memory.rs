@@ -3,8 +3,8 @@
 //! The format has no protection against a server that hides, rolls back or replaces a store; the
 //! client's own memory is the protection. Per location it keeps the identity and whether the store
 //! was encrypted, per repository the names of all states seen. States are never removed from a
-//! store, so a remembered one that is not listed means that the store went backwards or that its
-//! listing is not complete. Such a store can be read, with a warning, but not written, until the
+//! store unless another one says that it replaces them, so a remembered one that is neither listed nor
+//! replaced means that the store went backwards or that its listing is not complete. Such a store can be read, with a warning, but not written, until the
 //! user accepts it as it is.
 //!
 //! The memory of an encrypted store is sealed by a MAC under the store's key. A lost or damaged
@@ -57,16 +57,17 @@ impl SeenBefore {
         Self(memory.and_then(|memory| read_bounded(&memory.seen_file(id))))
     }
 
-    /// Compares the states that were listed with those seen before; returns what is wrong.
+    /// Compares the states that were listed, and those that they replace, with those seen before; returns
+    /// what is wrong.
     pub(crate) fn compare(
         &self,
         key: &MacKey,
-        listed: &HashSet<StateId>,
+        told: &HashSet<StateId>,
         missing_parents: &HashSet<StateId>,
     ) -> Vec<String> {
         let Some(seen) = self.decode(key) else { return Vec::new() };
         let mut problems = Vec::new();
-        let hidden = seen.states.difference(listed).count();
+        let hidden = seen.states.difference(told).count();
         if hidden > 0 {
             problems.push(format!(
                 "{hidden} of {} states seen before are not listed any more: the store went backwards or its listing is incomplete",

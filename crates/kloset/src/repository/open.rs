@@ -250,7 +250,9 @@ fn judged(mut repository: Repository, seen: &SeenBefore, acceptance: Acceptance)
     let missing = repository.index.missing_parents();
     if acceptance == Acceptance::Compare {
         let mut problems = memory.compare_location(&info.location, &repository.config);
-        problems.extend(seen.compare(&repository.key, &listed, missing));
+        let replaced = repository.index.merged().replacements().map(|(state, _)| state);
+        let told = listed.iter().copied().chain(replaced).collect();
+        problems.extend(seen.compare(&repository.key, &told, missing));
         for problem in &problems {
             repository.monitor.event(Event::Warning(&format!("{}: {problem}", info.location)));
         }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use bytes::Bytes;
 use kloset_codec::codec::{Codec, Scratch};
 use kloset_codec::hash::MacKey;
-use kloset_connector::{ConnectorError, Listed, RangeRequest, Storage, StoreFile};
+use kloset_connector::{ConnectorError, ErrorKind, Listed, RangeRequest, Storage, StoreFile};
 use kloset_format::envelope::{self, EnvelopeError};
 use kloset_format::{ResourceType, StateId, Version};
 
@@ -27,6 +27,8 @@ const STATE_BYTES_MAX: usize = 4 << 30;
 /// States are mostly MACs, which do not compress: no honest one decodes to more than this many times
 /// its encoded size (and 1 MiB).
 const STATE_EXPANSION_MAX: usize = 64;
+/// Listings of states until all that are listed are still there.
+const LISTINGS_MAX: usize = 3;
 /// Fetches of a state whose bytes do not match their checksum.
 const STATE_FETCHES_MAX: usize = 3;
 /// States decoded at once, and their encoded bytes.
@@ -57,6 +59,7 @@ enum Base {
 }
 
 /// Where to start from.
+#[derive(Clone, Copy)]
 pub(super) enum Start<'a> {
     /// From states alone.
     Nothing,
@@ -66,8 +69,30 @@ pub(super) enum Start<'a> {
     Merged(&'a Merged),
 }
 
-/// Lists the states and reads each that is not known from the cache or the store.
+/// Lists the states and reads each that is not known from the cache or the store. Of states that were merged
+/// meanwhile, what replaces them is read.
 pub(super) fn fetch_states(
+    storage: &dyn Storage,
+    cache: Option<&StateCache>,
+    start: Start<'_>,
+) -> Result<RawStates, ConnectorError> {
+    while_states_vanish(|| fetch_listed(storage, cache, start))
+}
+
+/// Does what begins with a listing of the states, again if any of them is gone before it was read.
+fn while_states_vanish<T>(
+    mut list_and_read: impl FnMut() -> Result<T, ConnectorError>,
+) -> Result<T, ConnectorError> {
+    for _ in 1..LISTINGS_MAX {
+        match list_and_read() {
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            outcome => return outcome,
+        }
+    }
+    list_and_read()
+}
+
+fn fetch_listed(
     storage: &dyn Storage,
     cache: Option<&StateCache>,
     start: Start<'_>,
@@ -295,6 +320,10 @@ impl Merging<'_> {
 /// States of a store whose files do not verify, with what is wrong: read from the store, whatever a
 /// cache or this process knows of them. Uploads in progress do not count.
 pub(crate) fn damaged_states(repository: &Repository) -> Result<Vec<(StateId, String)>, ConnectorError> {
+    while_states_vanish(|| damaged_among_listed(repository))
+}
+
+fn damaged_among_listed(repository: &Repository) -> Result<Vec<(StateId, String)>, ConnectorError> {
     let storage = repository.storage().as_ref();
     let known: HashSet<StateId> = repository.states().iter().copied().collect();
     let listed = storage.list(StoreFile::State)?;

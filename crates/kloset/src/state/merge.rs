@@ -16,8 +16,8 @@ use super::records::{Records, encode};
 use crate::{BlobId, OpenError};
 
 /// Entry type numbers that a delete entry can aim at.
-const AIMS_AT_LOCATION: u8 = 2;
-const AIMS_AT_COLOURED: u8 = 3;
+pub(crate) const AIMS_AT_LOCATION: u8 = 2;
+pub(crate) const AIMS_AT_COLOURED: u8 = 3;
 const AIMS_AT_PACKFILE: u8 = 4;
 
 /// A state file whose trailer was verified and whose payload was decoded.
@@ -36,6 +36,15 @@ pub(super) struct Mentioned {
     pub(super) complete: bool,
 }
 
+/// What merging states anew depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Extent {
+    /// Decoded size.
+    pub(crate) plain_bytes: u64,
+    /// Whether it takes back anything that an earlier state may have said.
+    pub(crate) takes_back: bool,
+}
+
 /// What states say together, before anybody decides what of it counts.
 #[derive(Clone, Default)]
 pub(crate) struct Merged {
@@ -43,6 +52,10 @@ pub(crate) struct Merged {
     pub(super) states: Vec<StateId>,
     /// What each of them builds on.
     pub(super) parents: Vec<StateId>,
+    /// The same states' size and kind.
+    pub(super) extents: Vec<Extent>,
+    /// States that others replace, present or not, with the first that does.
+    pub(super) replaced: HashMap<StateId, StateId>,
     /// The latest time that any of them gives for itself.
     pub(super) newest_ns: i64,
     /// Places refer to these by position.
@@ -72,6 +85,15 @@ enum Mark {
     NoLocation(BlobId, PackfileId),
     NotColoured(BlobId),
     NoPackfile(PackfileId),
+    /// The first state is replaced by the second, which says so.
+    Replaced(StateId, StateId),
+}
+
+impl Mark {
+    /// Whether it takes back what an earlier state may have said.
+    fn takes_back(&self) -> bool {
+        matches!(self, Self::NoLocation(..) | Self::NotColoured(_) | Self::NoPackfile(_))
+    }
 }
 
 /// A state that is being merged.
@@ -79,6 +101,7 @@ struct Pending {
     id: StateId,
     parent: StateId,
     timestamp_ns: i64,
+    extent: Extent,
     marks: Vec<Mark>,
     role: Role,
 }
@@ -99,7 +122,9 @@ impl Role {
             Mark::Packfile(packfile, _) => Some(*packfile),
             _ => None,
         });
+        let replaces = marks.iter().any(|mark| matches!(mark, Mark::Replaced(..)));
         match packfiles.collect() {
+            _ if replaces => Self::Other,
             _ if tells_of_snapshot => Self::Publishes,
             Some(packfiles) => Self::Checkpoint(packfiles),
             None => Self::Other,
@@ -161,7 +186,9 @@ impl Merger {
         let parent = reader.parent();
         let timestamp_ns = reader.metadata().map_or(0, |metadata| metadata.timestamp_ns);
         let role = Role::of(tells_of_snapshot, &marks);
-        self.pending.push(Pending { id: state.id, parent, timestamp_ns, marks, role });
+        let takes_back = marks.iter().any(Mark::takes_back);
+        let extent = Extent { plain_bytes: state.plain.len() as u64, takes_back };
+        self.pending.push(Pending { id: state.id, parent, timestamp_ns, extent, marks, role });
         Ok(())
     }
 
@@ -191,6 +218,7 @@ impl Merger {
             let Some(state) = self.pending.get_mut(at) else { continue };
             self.base.states.push(state.id);
             self.base.parents.push(state.parent);
+            self.base.extents.push(state.extent);
             self.base.newest_ns = self.base.newest_ns.max(state.timestamp_ns);
             roles.push(std::mem::replace(&mut state.role, Role::Other));
             for mark in std::mem::take(&mut state.marks) {
@@ -199,10 +227,12 @@ impl Merger {
         }
         self.base.new_states += order.len();
         let known: HashSet<StateId> = self.base.states.iter().copied().collect();
-        self.base.strange.retain(|(_, state)| !known.contains(state));
+        let Merged { strange, missing_parents, replaced, .. } = &mut self.base;
+        let is_missing = |state: &StateId| !known.contains(state) && !replaced.contains_key(state);
+        strange.retain(|(_, state)| is_missing(state));
         let parents = self.pending.iter().map(|state| state.parent);
-        self.base.missing_parents.extend(parents.filter(|parent| !parent.is_zero()));
-        self.base.missing_parents.retain(|parent| !known.contains(parent));
+        missing_parents.extend(parents.filter(|parent| !parent.is_zero()));
+        missing_parents.retain(is_missing);
         self.take_places(&ranks, &mut roles)?;
         for role in roles {
             match role {
@@ -220,6 +250,7 @@ impl Merger {
             Mark::NotColoured(blob) => _ = self.base.coloured.remove(&blob),
             Mark::NoLocation(blob, packfile) => _ = self.base.deleted_locations.insert((blob, packfile)),
             Mark::NoPackfile(packfile) => _ = self.base.deleted_packfiles.insert(packfile),
+            Mark::Replaced(state, by) => _ = self.base.replaced.entry(state).or_insert(by),
             Mark::Packfile(packfile, state) => {
                 let number = self.number(packfile);
                 if let Some(packfile) = self.base.packfiles.get_mut(number as usize) {
@@ -239,7 +270,8 @@ impl Merger {
         number
     }
 
-    /// Sorts the places in, the newest copies first. In one packfile the first place holds. States that
+    /// Sorts the places in, the newest copies first: those of the newest states, and in one state those in
+    /// the packfiles that were told of last. In one packfile the first place holds. States that
     /// tell of copies only are no checkpoints: maintenance moves blobs.
     fn take_places(&mut self, ranks: &[u32], roles: &mut [Role]) -> Result<(), OpenError> {
         let mut added = std::mem::take(&mut self.added);
@@ -248,7 +280,8 @@ impl Merger {
         }
         added.sort_unstable_by(|a, b| {
             let by_key = a.blob.mac.cmp(&b.blob.mac).then_with(|| a.blob.resource.cmp(&b.blob.resource));
-            by_key.then_with(|| (b.state, b.place.offset).cmp(&(a.state, a.place.offset)))
+            let age = |one: &Added| (one.state, one.place.packfile, one.place.offset);
+            by_key.then_with(|| age(b).cmp(&age(a)))
         });
         let mut bytes = Vec::new();
         let mut adds = vec![false; roles.len()];
@@ -331,6 +364,9 @@ impl Merged {
 
 /// What an entry that is no location says.
 fn mark(state: StateId, entry: StateEntry) -> Result<Option<Mark>, OpenError> {
+    if let Some(replaced) = entry.replaced() {
+        return Ok(Some(Mark::Replaced(replaced, state)));
+    }
     Ok(Some(match entry {
         StateEntry::Coloured { resource, mac, when_ns } => {
             Mark::Coloured(BlobId::new(resource, mac), when_ns)

@@ -5,13 +5,14 @@
 //! deletion nor deleted. Places are sorted arrays ([`records`]); what was merged is kept in the local
 //! cache ([`saved`]), so that only states that came since are read.
 
+mod anew;
 mod branches;
 pub(crate) mod local;
 mod merge;
 mod records;
 pub(crate) mod saved;
 
-pub(crate) use merge::{LoadedState, Merged, Merger};
+pub(crate) use merge::{AIMS_AT_COLOURED, AIMS_AT_LOCATION, LoadedState, Merged, Merger};
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hasher;

@@ -6,9 +6,9 @@
 //! Layout, little endian:
 //!
 //! ```text
-//! magic [u8; 8] | newest i64 ns | 8 counts u64 | states and parents | packfiles | deleted packfiles
+//! magic [u8; 8] | newest i64 ns | 9 counts u64 | states, parents, sizes and kinds | packfiles | deleted packfiles
 //! | deleted locations | marks | missing parents | entries of missing states
-//! | packfiles left behind | records | seal [u8; 32]
+//! | packfiles left behind | replaced states and by which | records | seal [u8; 32]
 //! ```
 
 use std::sync::Arc;
@@ -16,14 +16,16 @@ use std::sync::Arc;
 use kloset_codec::hash::MacKey;
 use kloset_format::{Mac, PackfileId, ResourceType, StateId};
 
-use super::merge::{Mentioned, Merged};
+use super::merge::{Extent, Mentioned, Merged};
 use super::records::{Records, key_of};
 use crate::BlobId;
 
 /// First bytes of the file.
-const MAGIC: &[u8; 8] = b"KLINDX3\n";
+const MAGIC: &[u8; 8] = b"KLINDX4\n";
 /// Kinds of rows before the records.
-const SECTIONS: usize = 8;
+const SECTIONS: usize = 9;
+/// Bytes of a row of the history.
+const HISTORY_BYTES: usize = 32 + 32 + 8 + 1;
 const HEADER_BYTES: usize = 8 + 8 + 8 * SECTIONS;
 const SEAL_BYTES: usize = 32;
 
@@ -41,11 +43,14 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
         merged.missing_parents.len(),
         merged.strange.len(),
         merged.left_behind.len(),
+        merged.replaced.len(),
     ];
     counts.iter().for_each(|&count| out.extend_from_slice(&(count as u64).to_le_bytes()));
-    for (id, parent) in merged.states.iter().zip(&merged.parents) {
+    for ((id, parent), extent) in merged.states.iter().zip(&merged.parents).zip(&merged.extents) {
         out.extend_from_slice(&id.0);
         out.extend_from_slice(&parent.0);
+        out.extend_from_slice(&extent.plain_bytes.to_le_bytes());
+        out.push(u8::from(extent.takes_back));
     }
     for packfile in &merged.packfiles {
         out.extend_from_slice(&packfile.id.0);
@@ -66,6 +71,10 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
         out.extend_from_slice(&state.0);
     }
     merged.left_behind.iter().for_each(|id| out.extend_from_slice(&id.0));
+    for (state, by) in &merged.replaced {
+        out.extend_from_slice(&state.0);
+        out.extend_from_slice(&by.0);
+    }
     out.extend_from_slice(merged.old.as_bytes());
     let seal = key.mac(&out);
     out.extend_from_slice(seal.as_bytes());
@@ -75,7 +84,7 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
 /// The states that a file is made of, before it is known whether its seal holds.
 pub(crate) fn states_of(bytes: &[u8]) -> Option<Vec<StateId>> {
     let (mut fields, counts, _) = header(bytes)?;
-    fields.rows(*counts.first()?, 64)?.map(|row| StateId::from_slice(row.get(..32)?)).collect()
+    fields.rows(*counts.first()?, HISTORY_BYTES)?.map(|row| StateId::from_slice(row.get(..32)?)).collect()
 }
 
 /// Reads a file whose seal holds.
@@ -97,14 +106,23 @@ pub(super) fn decode(mut bytes: Vec<u8>, key: &MacKey) -> Option<Merged> {
 /// Everything before the records, and where they start.
 fn decode_sections(signed: &[u8]) -> Option<(Merged, usize)> {
     let (mut fields, counts, newest_ns) = header(signed)?;
-    let [states, packfiles, deleted_packfiles, deleted_locations, coloured, parents, strange, left_behind] =
-        counts;
-    let history = fields.rows(states, 64)?.map(|row| row.split_at_checked(32));
-    let history: Vec<(&[u8], &[u8])> = history.collect::<Option<_>>()?;
+    let [
+        states,
+        packfiles,
+        deleted_packfiles,
+        deleted_locations,
+        coloured,
+        parents,
+        strange,
+        left_behind,
+        replaced,
+    ] = counts;
+    let history = fields.rows(states, HISTORY_BYTES)?;
     let merged = Merged {
         newest_ns,
-        states: history.iter().map(|(id, _)| StateId::from_slice(id)).collect::<Option<_>>()?,
-        parents: history.iter().map(|(_, parent)| StateId::from_slice(parent)).collect::<Option<_>>()?,
+        states: history.clone().map(|row| StateId::from_slice(row.get(..32)?)).collect::<Option<_>>()?,
+        parents: history.clone().map(|row| StateId::from_slice(row.get(32..64)?)).collect::<Option<_>>()?,
+        extents: history.map(|row| extent_of(row.get(64..)?)).collect::<Option<_>>()?,
         packfiles: fields
             .rows(packfiles, 33)?
             .map(|row| {
@@ -139,9 +157,21 @@ fn decode_sections(signed: &[u8]) -> Option<(Merged, usize)> {
             })
             .collect::<Option<_>>()?,
         left_behind: fields.rows(left_behind, 32)?.map(PackfileId::from_slice).collect::<Option<_>>()?,
+        replaced: fields
+            .rows(replaced, 64)?
+            .map(|row| {
+                let (state, by) = row.split_at_checked(32)?;
+                Some((StateId::from_slice(state)?, StateId::from_slice(by)?))
+            })
+            .collect::<Option<_>>()?,
         ..Merged::default()
     };
     Some((merged, signed.len() - fields.0.len()))
+}
+
+fn extent_of(row: &[u8]) -> Option<Extent> {
+    let (plain_bytes, takes_back) = row.split_first_chunk()?;
+    Some(Extent { plain_bytes: u64::from_le_bytes(*plain_bytes), takes_back: takes_back == [1] })
 }
 
 fn blob_of(key: &[u8]) -> Option<BlobId> {

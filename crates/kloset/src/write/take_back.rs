@@ -12,6 +12,7 @@ use kloset_format::{PackfileId, StateId, Version};
 
 use super::publish::{StateName, publish_state};
 use crate::repository::read_states;
+use crate::state::{AIMS_AT_COLOURED, AIMS_AT_LOCATION};
 use crate::{BlobId, Error, OpenError, Repository};
 
 /// What a state takes back.
@@ -28,6 +29,15 @@ pub(crate) struct TakenBack {
 impl TakenBack {
     pub(crate) fn is_empty(&self) -> bool {
         self.packfiles.is_empty() && self.marks.is_empty() && self.places.is_empty()
+    }
+
+    /// Adds what a delete entry takes back.
+    pub(crate) fn add(&mut self, entry_type: u8, blob: BlobId, packfile: PackfileId) {
+        match entry_type {
+            AIMS_AT_LOCATION => _ = self.places.insert((blob, packfile)),
+            AIMS_AT_COLOURED => _ = self.marks.insert(blob),
+            _ => _ = self.packfiles.insert(packfile),
+        }
     }
 
     /// Writes it into a state.

@@ -17,7 +17,7 @@ use super::Model;
 use super::side::Side;
 use crate::rig::{other_store, small_store};
 
-/// Bytes of packfiles at most, for each hundred of a fresh store with the same snapshots.
+/// Bytes of a store at most, for each hundred of a fresh one with the same snapshots.
 const PERCENT_MAX: u64 = 120;
 /// Stores below this are made of a few packfiles of which half is padding.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -164,16 +164,20 @@ impl Model {
             let fresh = Side::new("fresh", fresh);
             let (source, target) = (side.open(&self.machine()), fresh.open(&self.machine()));
             copy(&source, &target, &side.ids(), Removed::Skip).unwrap();
-            let bytes = |side: &Side, file| side.store.bytes_in(file);
-            let (ours, least) = (bytes(side, StoreFile::Packfile), bytes(&fresh, StoreFile::Packfile));
-            println!(
-                "model: {}: {} snapshots, {ours} bytes of packfiles, {least} in a fresh store ({} %), {} bytes of {} states",
-                side.name,
-                side.snapshots.len(),
-                (ours * 100).checked_div(least).unwrap_or(100),
-                bytes(side, StoreFile::State),
-                side.store.names(StoreFile::State).len(),
-            );
+            let bytes = |side: &Side| {
+                let [packfiles, states] =
+                    [StoreFile::Packfile, StoreFile::State].map(|file| side.store.bytes_in(file));
+                println!(
+                    "model: {}: {} snapshots, {packfiles} bytes of packfiles, {states} of {} states",
+                    side.name,
+                    side.snapshots.len(),
+                    side.store.names(StoreFile::State).len(),
+                );
+                packfiles + states
+            };
+            let (ours, least) = (bytes(side), bytes(&fresh));
+            let percent = (ours * 100).checked_div(least).unwrap_or(100);
+            println!("model: {}: {percent} % of a fresh store", side.name);
             // Of a store of a few packfiles, half is padding: one more or less is not waste.
             let rounding = if least < SMALL_BYTES { PADDING_BYTES } else { 0 };
             assert!(

@@ -1,0 +1,189 @@
+//! Merging states: few new ones say what all of them say together, and replace them.
+//!
+//! Every backup adds a state, and only what the last ones said of a blob still matters. What is left of all
+//! states is written anew behind the newest of them, in the order in which it was said. A new state names
+//! those that it replaces, so that nobody misses them.
+//!
+//! The old states stay as long as packfiles do, for a grace period. They are deleted only once it was seen
+//! that the others say the same without them, and in an order in which this holds all the time for other
+//! readers, too: a state that takes something back goes after all that came before it.
+
+use std::collections::{HashMap, HashSet};
+
+use kloset_connector::StoreFile;
+use kloset_format::StateId;
+
+use super::gather::{Gatherer, Part, Refusal};
+use super::plan::is_ahead;
+use super::{MaintenanceOptions, Run};
+use crate::repository::read_states;
+use crate::state::{Merged, Merger};
+use crate::write::{StateName, publish_state};
+use crate::{Error, Event, OpenError, Repository};
+
+/// Decoded size of a new state, about: a reader holds a whole state in memory.
+const PART_BYTES: usize = 32 << 20;
+
+/// What to do, as far as it concerns states that were there before the run.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// States to merge.
+    pub(super) merged: HashSet<StateId>,
+    /// States to delete.
+    pub(super) removed: HashSet<StateId>,
+}
+
+impl Choice {
+    /// Chooses from a repository that was just looked at.
+    pub(super) fn make(
+        repository: &Repository,
+        options: &MaintenanceOptions,
+        now_ns: i64,
+    ) -> Result<Self, Error> {
+        let all = repository.index.merged();
+        let mut choice = Self::default();
+        if options.repack && all.is_wasteful() {
+            choice.merged.extend(all.unreplaced().map(|(id, _)| id));
+        }
+        if !options.keep_files {
+            choice.removed = outlived(repository, options, now_ns)?;
+            if options.grace.is_zero() {
+                choice.removed.extend(&choice.merged);
+            }
+        }
+        Ok(choice)
+    }
+}
+
+/// States whose grace period is over: what replaces them is old enough, by the server's clock if it tells.
+fn outlived(
+    repository: &Repository,
+    options: &MaintenanceOptions,
+    now_ns: i64,
+) -> Result<HashSet<StateId>, Error> {
+    let all = repository.index.merged();
+    let present: HashSet<StateId> = all.replaced().map(|(id, _)| id).collect();
+    if present.is_empty() || options.grace.is_zero() {
+        return Ok(present);
+    }
+    let grace_ns = i64::try_from(options.grace.as_nanos()).unwrap_or(i64::MAX);
+    let listed = repository.storage().list(StoreFile::State).map_err(Error::Storage)?;
+    let modified: HashMap<StateId, Option<i64>> = listed
+        .iter()
+        .map(|file| (StateId(file.name), file.modified.map(|time| time.to_nanoseconds())))
+        .collect();
+    let is_old = |by: StateId| match modified.get(&by) {
+        // It was replaced itself, and is gone already.
+        None => true,
+        Some(Some(time)) => !is_ahead(*time, now_ns) && *time <= now_ns.saturating_sub(grace_ns),
+        Some(None) => false,
+    };
+    let outlived = all.replacements().filter(|(state, by)| present.contains(state) && is_old(*by));
+    Ok(outlived.map(|(state, _)| state).collect())
+}
+
+impl Run<'_> {
+    /// Writes states that replace all others.
+    pub(super) fn merge_states(&mut self) -> Result<(), Error> {
+        if self.merge.merged.is_empty() {
+            return Ok(());
+        }
+        self.look_again(Vec::new())?;
+        self.ensure_alone()?;
+        let whole = std::sync::Arc::clone(&self.whole);
+        let all = whole.index.merged();
+        let (mut gatherer, mut part) = (Gatherer::new(all), Part::default());
+        let mut time_ns = whole.state_time_ns();
+        for (id, _) in all.unreplaced() {
+            match self.gather(&mut gatherer, &mut part, id) {
+                Err(Refusal::Strange(state)) => {
+                    let text = format!("states are not merged: {state} says something unknown");
+                    self.monitor.event(Event::Warning(&text));
+                    self.merge.merged.clear();
+                    return Ok(());
+                }
+                Err(Refusal::Damaged(error)) => return Err(error.into()),
+                Ok(()) if part.bytes() >= PART_BYTES => {
+                    self.publish_part(std::mem::take(&mut part), time_ns)?;
+                    time_ns = time_ns.saturating_add(1);
+                }
+                Ok(()) => {}
+            }
+        }
+        if part.bytes() > 0 { self.publish_part(part, time_ns) } else { Ok(()) }
+    }
+
+    fn gather(&self, gatherer: &mut Gatherer<'_>, part: &mut Part, id: StateId) -> Result<(), Refusal> {
+        let mut outcome = Ok(());
+        let read = read_states(&self.whole, &[id], &mut |state| {
+            outcome = gatherer.add(part, &state);
+            Ok(())
+        });
+        read.map_err(Refusal::Damaged)?;
+        outcome
+    }
+
+    fn publish_part(&mut self, part: Part, time_ns: i64) -> Result<(), Error> {
+        self.whole.runtime().proceed()?;
+        self.ensure_locked()?;
+        let name = StateId(self.whole.runtime().random_name());
+        let plain = part.write(name, self.newest, time_ns);
+        publish_state(&self.whole, StateName::Given(name), &plain)?;
+        self.states.insert(name);
+        self.newest = name;
+        Ok(())
+    }
+
+    /// Deletes states that others replace; returns how many of the chosen ones stayed.
+    pub(super) fn remove_replaced(&mut self) -> Result<u64, Error> {
+        if self.merge.removed.is_empty() {
+            return Ok(0);
+        }
+        self.look_again(Vec::new())?;
+        self.ensure_alone()?;
+        let whole = std::sync::Arc::clone(&self.whole);
+        let all = whole.index.merged();
+        // Those that the run has written itself are replaced as soon as the others.
+        let is_doomed = |id: &StateId| {
+            self.merge.removed.contains(id)
+                || (self.options.grace.is_zero() && !self.states_before.contains(id))
+        };
+        let doomed: Vec<_> = all.replaced().filter(|(id, _)| is_doomed(id)).collect();
+        let names: HashSet<StateId> = doomed.iter().map(|(id, _)| *id).collect();
+        let left: Vec<StateId> = whole.states().iter().copied().filter(|id| !names.contains(id)).collect();
+        let without = merged(&whole, &left)?;
+        let accounted: HashSet<StateId> = without.replacements().map(|(state, _)| state).collect();
+        if !all.says_the_same(&without) || !accounted.is_superset(&names) {
+            let text = "replaced states stay: without them, the others do not say the same";
+            self.monitor.event(Event::Warning(text));
+            return Ok(self.merge.removed.len() as u64);
+        }
+        self.ensure_alone()?;
+        let mut batch: Vec<[u8; 32]> = Vec::new();
+        for (id, extent) in doomed {
+            if extent.takes_back && !self.delete_states(&mut batch)? {
+                break;
+            }
+            batch.push(id.0);
+        }
+        self.delete_states(&mut batch)?;
+        Ok(self.merge.removed.iter().filter(|id| self.states.contains(id)).count() as u64)
+    }
+
+    /// Deletes a batch of states; whether all of them are gone.
+    fn delete_states(&mut self, batch: &mut Vec<[u8; 32]>) -> Result<bool, Error> {
+        self.whole.runtime().proceed()?;
+        let gone = self.delete(StoreFile::State, batch);
+        gone.iter().for_each(|name| _ = self.states.remove(&StateId(*name)));
+        let all = gone.len() == batch.len();
+        batch.clear();
+        Ok(all)
+    }
+}
+
+/// What some states say together.
+fn merged(repository: &Repository, states: &[StateId]) -> Result<Merged, OpenError> {
+    let mut merger = Merger::new(Merged::default());
+    read_states(repository, states, &mut |state| merger.add(&state))?;
+    merger.finish()
+}

@@ -1,0 +1,140 @@
+//! States written anew: what of all that they say still matters, and whether others say the same.
+
+use std::collections::HashSet;
+
+use kloset_format::state::StateEntry;
+use kloset_format::{PackfileId, ResourceType, StateId};
+
+use super::Place;
+use super::merge::{AIMS_AT_COLOURED, AIMS_AT_LOCATION, Extent, Merged};
+use super::records::key_of;
+use crate::{BlobId, BlobLocation};
+
+/// Sizes of entries with their heads: the lengths of the format, and 5.
+const LOCATION_BYTES: u64 = 85 + 5;
+const MARK_BYTES: u64 = 41 + 5;
+const PACKFILE_BYTES: u64 = 72 + 5;
+const DELETE_BYTES: u64 = 66 + 5;
+/// What a state costs besides its entries: frame, checksum, wrapped key, parent, metadata.
+const STATE_BYTES: u64 = 200;
+/// Padding of a packfile is told of, but not merged: one in front and one at the end.
+const PADDINGS: u64 = 2;
+/// States are written anew if they are larger than what still matters of them by this part of it,
+const WASTE_PART_MAX: u64 = 10;
+/// and by this much.
+const WASTE_BYTES_MIN: u64 = 16 << 10;
+
+impl Merged {
+    /// States that no other one replaces, oldest first.
+    pub(crate) fn unreplaced(&self) -> impl Iterator<Item = (StateId, Extent)> + '_ {
+        self.history().filter(|(id, _)| !self.replaced.contains_key(id))
+    }
+
+    /// States that are still there although others replace them, oldest first.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (StateId, Extent)> + '_ {
+        self.history().filter(|(id, _)| self.replaced.contains_key(id))
+    }
+
+    /// States that others replace, present or not, and for each the first that does.
+    pub(crate) fn replacements(&self) -> impl Iterator<Item = (StateId, StateId)> + '_ {
+        self.replaced.iter().map(|(state, by)| (*state, *by))
+    }
+
+    fn history(&self) -> impl Iterator<Item = (StateId, Extent)> + '_ {
+        self.states.iter().copied().zip(self.extents.iter().copied())
+    }
+
+    /// Whether the states are much larger than what still matters of them.
+    pub(crate) fn is_wasteful(&self) -> bool {
+        let said: u64 = self.unreplaced().map(|(_, extent)| extent.plain_bytes + STATE_BYTES).sum();
+        let needed = self.needed_bytes() + STATE_BYTES;
+        said > needed + (needed / WASTE_PART_MAX).max(WASTE_BYTES_MIN)
+    }
+
+    /// Bytes of what still matters, in one state.
+    fn needed_bytes(&self) -> u64 {
+        let lost: Vec<bool> = self.packfiles.iter().map(|one| self.is_deleted(one.id)).collect();
+        let is_lost = |place: Place| lost.get(place.packfile as usize).copied().unwrap_or(true);
+        let layers = [&self.new, &self.old];
+        let places = layers.into_iter().flat_map(|records| records.iter());
+        let places = places.filter(|(_, place)| !is_lost(*place)).count() as u64;
+        let packfiles = lost.iter().filter(|lost| !**lost).count() as u64;
+        let deletes = self.deleted_packfiles.len() + self.deleted_locations.len() + self.replaced.len();
+        let states = self.unreplaced().count();
+        places * LOCATION_BYTES
+            + packfiles * (PACKFILE_BYTES + PADDINGS * LOCATION_BYTES)
+            + self.coloured.len() as u64 * MARK_BYTES
+            + (deletes + states) as u64 * DELETE_BYTES
+    }
+
+    fn is_deleted(&self, packfile: PackfileId) -> bool {
+        self.deleted_packfiles.contains(&packfile)
+    }
+
+    /// Whether an entry of one of the states still matters.
+    ///
+    /// What was taken back need not be said, but that it was: caches of other clients may still have it.
+    pub(crate) fn still_matters(&self, entry: &StateEntry) -> bool {
+        match entry {
+            StateEntry::Location { resource, mac, packfile, .. } => {
+                let place = (BlobId::new(*resource, *mac), *packfile);
+                !self.is_deleted(*packfile) && !self.deleted_locations.contains(&place)
+            }
+            StateEntry::Packfile { packfile, .. } => !self.is_deleted(*packfile),
+            StateEntry::Coloured { resource, mac, when_ns } => {
+                self.coloured.get(&BlobId::new(*resource, *mac)) == Some(when_ns)
+            }
+            StateEntry::Delete { entry_type: AIMS_AT_LOCATION, packfile, .. } => !self.is_deleted(*packfile),
+            StateEntry::Delete { entry_type: AIMS_AT_COLOURED, resource, mac, .. } => {
+                *resource != ResourceType::PACKFILE || !self.is_deleted(PackfileId(mac.0))
+            }
+            StateEntry::Delete { .. } | StateEntry::Configuration { .. } => true,
+        }
+    }
+
+    /// Whether `other` says the same about blobs, packfiles and marks.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let deleted_places = |merged: &Self| -> HashSet<(BlobId, PackfileId)> {
+            let all = merged.deleted_locations.iter().copied();
+            all.filter(|(_, packfile)| !merged.is_deleted(*packfile)).collect()
+        };
+        self.deleted_packfiles == other.deleted_packfiles
+            && self.coloured == other.coloured
+            && self.told_packfiles() == other.told_packfiles()
+            && deleted_places(self) == deleted_places(other)
+            && self.told_places().eq(other.told_places())
+    }
+
+    /// Packfiles that are not deleted, and whether each has its packfile entry.
+    fn told_packfiles(&self) -> HashSet<(PackfileId, bool)> {
+        let all = self.packfiles.iter().filter(|one| !self.is_deleted(one.id));
+        all.map(|one| (one.id, one.complete)).collect()
+    }
+
+    /// Every blob with its places in packfiles that are not deleted.
+    fn told_places(&self) -> impl Iterator<Item = (BlobId, Vec<BlobLocation>)> + '_ {
+        let (mut new, mut old) = (self.new.iter().peekable(), self.old.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                let next = [new.peek(), old.peek()].into_iter().flatten();
+                let blob = next.map(|(blob, _)| *blob).min_by_key(|blob| key_of(*blob))?;
+                let mut places = Vec::new();
+                for records in [&mut new, &mut old] {
+                    while let Some((_, place)) = records.next_if(|(other, _)| *other == blob) {
+                        places.extend(self.told_place(blob, place));
+                    }
+                }
+                places.sort_unstable();
+                if !places.is_empty() {
+                    return Some((blob, places));
+                }
+            }
+        })
+    }
+
+    fn told_place(&self, blob: BlobId, place: Place) -> Option<BlobLocation> {
+        let packfile = self.packfiles.get(place.packfile as usize)?.id;
+        let is_told = !self.is_deleted(packfile) && !self.deleted_locations.contains(&(blob, packfile));
+        is_told.then_some(BlobLocation { packfile, offset: place.offset, length: place.length })
+    }
+}
