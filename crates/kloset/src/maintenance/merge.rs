@@ -88,7 +88,7 @@ impl Run<'_> {
         if self.merge.merged.is_empty() {
             return Ok(());
         }
-        self.look_again(Vec::new())?;
+        self.look_again()?;
         self.ensure_alone()?;
         let whole = std::sync::Arc::clone(&self.whole);
         let all = whole.index.merged();
@@ -139,7 +139,7 @@ impl Run<'_> {
         if self.merge.removed.is_empty() {
             return Ok(0);
         }
-        self.look_again(Vec::new())?;
+        self.look_again()?;
         self.ensure_alone()?;
         let whole = std::sync::Arc::clone(&self.whole);
         let all = whole.index.merged();

@@ -213,9 +213,10 @@ impl<'a> Run<'a> {
             let chosen = &self.plan.repack;
             let published =
                 repack::repack(&self.whole, lock, self.newest, chosen, self.now_ns, self.monitor)?;
+            let moved: Vec<PackfileId> = chosen.iter().map(|one| one.packfile).collect();
+            self.states.extend(published);
             if self.options.grace.is_zero() {
-                let moved: Vec<PackfileId> = chosen.iter().map(|one| one.packfile).collect();
-                self.look_again(published)?;
+                self.look_again()?;
                 failed += self.take_out(&moved)?;
             }
         }
@@ -245,9 +246,8 @@ impl<'a> Run<'a> {
     }
 
     /// The store after states that this run has published. One of anybody else is not taken for its own.
-    fn look_again(&mut self, published: Vec<StateId>) -> Result<(), Error> {
+    fn look_again(&mut self) -> Result<(), Error> {
         let (whole, _) = self.whole.refresh_whole()?;
-        self.states.extend(published);
         self.newest = whole.index.newest_state();
         self.whole = Arc::new(whole);
         Ok(())
