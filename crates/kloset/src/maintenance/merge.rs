@@ -4,6 +4,9 @@
 //! states is written anew behind the newest of them, in the order in which it was said. A new state names
 //! those that it replaces, so that nobody misses them.
 //!
+//! States whose writers had not yet seen the new ones when the old ones went stand beside them, in no order
+//! that other readers agree on; merging once more puts them in their place.
+//!
 //! The old states stay as long as packfiles do, for a grace period. They are deleted only once it was seen
 //! that the others say the same without them, and in an order in which this holds all the time for other
 //! readers, too: a state that takes something back goes after all that came before it.
@@ -42,7 +45,7 @@ impl Choice {
     ) -> Result<Self, Error> {
         let all = repository.index.merged();
         let mut choice = Self::default();
-        if options.repack && all.is_wasteful() {
+        if (options.repack && all.is_wasteful()) || !all.loose().is_empty() {
             choice.merged.extend(all.unreplaced().map(|(id, _)| id));
         }
         if !options.keep_files {

@@ -1,6 +1,6 @@
 //! States written anew: what of all that they say still matters, and whether others say the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use kloset_format::state::StateEntry;
 use kloset_format::{PackfileId, ResourceType, StateId};
@@ -42,6 +42,42 @@ impl Merged {
 
     fn history(&self) -> impl Iterator<Item = (StateId, Extent)> + '_ {
         self.states.iter().copied().zip(self.extents.iter().copied())
+    }
+
+    /// The state that a new one names as its parent: the one that most states come before, those that it
+    /// replaces included, and of several the newest. A writer that looked too long ago leaves a branch that
+    /// is short, and nobody shall go on from there.
+    pub(crate) fn newest(&self) -> StateId {
+        let mut replaced: HashMap<StateId, u64> = HashMap::new();
+        self.replaced.values().for_each(|by| *replaced.entry(*by).or_default() += 1);
+        let mut before: HashMap<StateId, u64> = HashMap::with_capacity(self.states.len());
+        let mut best = (0, StateId::ZERO);
+        for (id, parent) in self.states.iter().zip(&self.parents) {
+            let others = before.get(parent).copied().unwrap_or(0) + replaced.get(id).copied().unwrap_or(0);
+            before.insert(*id, others + 1);
+            if others + 1 >= best.0 {
+                best = (others + 1, *id);
+            }
+        }
+        best.1
+    }
+
+    /// States whose writers looked last before others were merged: they build on one that was replaced and is
+    /// gone, so that other readers apply them before or after what replaced it; and what builds on them.
+    pub(crate) fn loose(&self) -> HashSet<StateId> {
+        let mut loose = HashSet::new();
+        if self.replaced.is_empty() {
+            return loose;
+        }
+        let present: HashSet<StateId> = self.states.iter().copied().collect();
+        let replacing: HashSet<StateId> = self.replaced.values().copied().collect();
+        for (id, parent) in self.states.iter().zip(&self.parents) {
+            let builds_on_what_is_gone = !present.contains(parent) && self.replaced.contains_key(parent);
+            if loose.contains(parent) || (builds_on_what_is_gone && !replacing.contains(id)) {
+                loose.insert(*id);
+            }
+        }
+        loose
     }
 
     /// Whether the states are much larger than what still matters of them.

@@ -1,7 +1,7 @@
 //! Branches: states that the newest one does not build on.
 //!
-//! Clients that publish at the same moment name the same parent, and only one of them is built on. A state
-//! has one parent, so branches never join again. Where the other states stand in the order of application is
+//! Clients that publish at the same moment name the same parent, and only one of them is built on
+//! ([`super::Merged::newest`]). A state has one parent, so branches never join again. Where the other states stand in the order of application is
 //! left open by the format: what one of them said may come after what a later state took back.
 
 use std::collections::{HashMap, HashSet};

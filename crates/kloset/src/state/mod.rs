@@ -275,9 +275,9 @@ impl Index {
         branches::beside(newest, &self.merged.states, &self.merged.parents)
     }
 
-    /// The state that a new one names as its parent: the newest applied one.
+    /// The state that a new one names as its parent.
     pub(crate) fn newest_state(&self) -> StateId {
-        self.merged.states.last().copied().unwrap_or(StateId::ZERO)
+        self.merged.newest()
     }
 }
 

@@ -13,8 +13,8 @@ use kloset_codec::codec::{Codec, Scratch};
 use kloset_codec::compress::Compression;
 use kloset_connector::StoreFile;
 use kloset_format::packfile::{Footer, split_payload};
-use kloset_format::state::StateEntry;
-use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, envelope};
+use kloset_format::state::{StateEntry, StateWriter};
+use kloset_format::{Mac, PackfileId, ResourceType, SnapshotId, StateId, Version, envelope};
 use testkit::{Fault, FaultyStore, MemoryStore, MemoryTree, Operation, Script};
 
 use crate::maintenance::run;
@@ -75,20 +75,35 @@ type Children = HashMap<StateId, Vec<StateId>>;
 
 fn view(states: &HashMap<StateId, StateContents>, children: &Children, last_first: bool) -> View {
     let mut view = View::default();
-    let mut waiting = vec![StateId::ZERO];
-    while let Some(at) = waiting.pop() {
-        if let Some(state) = states.get(&at) {
-            view.apply(state);
-        }
-        let below = children.get(&at).into_iter().flatten().copied();
-        if last_first { waiting.extend(below) } else { waiting.extend(below.rev()) }
+    for id in order(children, last_first) {
+        view.apply(&states[&id]);
     }
     view
 }
 
+/// Parents first, branches in either order.
+fn order(children: &Children, last_first: bool) -> Vec<StateId> {
+    let mut ordered = Vec::new();
+    let mut waiting = vec![StateId::ZERO];
+    while let Some(at) = waiting.pop() {
+        let below = children.get(&at).into_iter().flatten().copied();
+        if last_first {
+            waiting.extend(below)
+        } else {
+            waiting.extend(below.rev())
+        }
+        ordered.push(at);
+    }
+    ordered.split_off(1)
+}
+
 /// All states, and which of them come after which.
 fn history(ours: &Repository) -> (HashMap<StateId, StateContents>, Children) {
-    let mut ids = ours.states().to_vec();
+    history_of(ours, ours.states().to_vec())
+}
+
+/// Some states, and which of them come after which.
+fn history_of(ours: &Repository, mut ids: Vec<StateId>) -> (HashMap<StateId, StateContents>, Children) {
     ids.sort();
     let states: HashMap<StateId, StateContents> =
         ids.iter().map(|&id| (id, ours.state_contents(id).unwrap())).collect();
@@ -105,20 +120,64 @@ fn history(ours: &Repository) -> (HashMap<StateId, StateContents>, Children) {
 pub fn readers_agree(store: &MemoryStore) -> Result<(), String> {
     let ours: Arc<Repository> = open(store);
     let (states, children) = history(&ours);
+    for last_first in [false, true] {
+        let agrees = agrees(&view(&states, &children, last_first), store, &ours);
+        agrees.map_err(|why| format!("last first: {last_first}: {why}"))?;
+    }
+    Ok(())
+}
+
+fn agrees(view: &View, store: &MemoryStore, ours: &Repository) -> Result<(), String> {
     let there: HashSet<[u8; 32]> = store.names(StoreFile::Packfile).into_iter().collect();
     let mut wanted = ours.snapshots();
     wanted.sort();
-    for last_first in [false, true] {
-        let view = view(&states, &children, last_first);
-        if let Some(gone) = view.packfiles.iter().find(|packfile| !there.contains(&packfile.0)) {
-            return Err(format!("last first: {last_first}: packfile {gone} is gone"));
-        }
-        let found = view.snapshots();
-        if found != wanted {
-            return Err(format!("last first: {last_first}: {found:?} are found, not {wanted:?}"));
-        }
+    if let Some(gone) = view.packfiles.iter().find(|packfile| !there.contains(&packfile.0)) {
+        return Err(format!("packfile {gone} is gone"));
     }
-    Ok(())
+    let found = view.snapshots();
+    if found == wanted { Ok(()) } else { Err(format!("{found:?} are found, not {wanted:?}")) }
+}
+
+/// Such a reader with a cache: it goes on from what it believed, and a state that is gone changes nothing.
+pub struct CachedReader {
+    view: View,
+    known: HashSet<StateId>,
+    /// What it names as the parent of a state that it writes before it looks again.
+    pub latest: StateId,
+    last_first: bool,
+}
+
+impl CachedReader {
+    pub fn new(last_first: bool) -> Self {
+        Self { view: View::default(), known: HashSet::new(), latest: StateId::ZERO, last_first }
+    }
+
+    /// Applies the states that came since; fails unless it then finds what we do.
+    pub fn look_again(&mut self, store: &MemoryStore) -> Result<(), String> {
+        let ours = open(store);
+        let fresh = ours.states().iter().copied().filter(|id| !self.known.contains(id)).collect();
+        let (states, children) = history_of(&ours, fresh);
+        for id in order(&children, self.last_first) {
+            self.view.apply(&states[&id]);
+            self.latest = id;
+        }
+        self.known = ours.states().iter().copied().collect();
+        agrees(&self.view, store, &ours)
+            .map_err(|why| format!("cached, last first: {}: {why}", self.last_first))
+    }
+}
+
+/// Removes a snapshot of a plaintext store as such a client does, which names an old parent.
+pub fn remove_behind(store: &MemoryStore, parent: StateId, id: SnapshotId, when_ns: i64) {
+    let mut writer = StateWriter::new(parent);
+    writer.coloured(ResourceType::SNAPSHOT, &Mac(id.0), when_ns);
+    let plain = writer.finish(Version::V1_1_0, when_ns, [0; 16]);
+    let mut body = envelope::header(ResourceType::STATE, Version::V1_1_0).to_vec();
+    let codec = Codec { compression: Some(Compression::Lz4), cipher: None };
+    codec.encode(&mut Scratch::new(), &plain, &mut body);
+    let key = open(store).key().clone();
+    body.extend_from_slice(key.mac(&body).as_bytes());
+    store.place(StoreFile::State, key.mac(&plain).0, body);
 }
 
 /// What two clients did to the same store at the same time, each before it saw the work of the other.

@@ -13,6 +13,7 @@ mod steps;
 mod turns;
 mod upkeep;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -25,7 +26,7 @@ use kloset_format::{SnapshotId, Timestamp};
 use testkit::{MemoryStore, MemoryTree};
 
 use self::side::Side;
-use crate::foreign::readers_agree;
+use crate::foreign::{CachedReader, readers_agree};
 use crate::rig::{Contents, Numbers, other_store, runtime, small_encrypted_store, small_store};
 
 /// Time that passes with each step.
@@ -70,8 +71,14 @@ struct Model {
     main: Side,
     peer: Side,
     stale: Stale,
+    /// Other readers of the first store, with caches as old as it happens.
+    foreign: [CachedReader; 2],
     /// A client of the first store with a local cache.
     cache: tempfile::TempDir,
+    /// Snapshots of the first store whose removal was taken back.
+    brought_back: HashSet<SnapshotId>,
+    /// Those that a client with an old parent removed: taking that back for good is left open by the format.
+    removed_behind: HashSet<SnapshotId>,
     /// For messages.
     log: Vec<String>,
 }
@@ -92,7 +99,10 @@ impl Model {
             main,
             peer,
             stale,
+            foreign: [false, true].map(CachedReader::new),
             cache: tempfile::TempDir::new().unwrap(),
+            brought_back: HashSet::new(),
+            removed_behind: HashSet::new(),
             log: vec![format!("{name} seed {seed}")],
         };
         model.look_again_with_stale_client();
@@ -111,12 +121,13 @@ impl Model {
         }
         self.compare(true);
         self.tidy_up();
+        (0..2).for_each(|which| self.look_again_with(which));
         self.write_stores("end");
         self.names()
     }
 
     fn step(&mut self) {
-        match self.numbers.below(24) {
+        match self.numbers.below(26) {
             0..=3 => self.change_tree(),
             4 | 5 => self.back_up(),
             6 => self.back_up_with_cache(),
@@ -133,6 +144,8 @@ impl Model {
             18 => self.repair(),
             19 => self.wait(),
             20 => self.remove_from_peer(),
+            21 => self.look_again_with_foreign_client(),
+            22 => self.remove_by_foreign_client(),
             _ => self.fail_at_something(),
         }
     }
@@ -168,7 +181,10 @@ impl Model {
         for side in [&self.main, &self.peer] {
             if all {
                 let agreed = readers_agree(&side.store);
-                agreed.unwrap_or_else(|why| panic!("{}: {why}: {}", side.name, self.story()));
+                agreed.unwrap_or_else(|why| {
+                    self.write_stores("disagreed");
+                    panic!("{}: {why}: {}", side.name, self.story())
+                });
             }
             side.compare(&self.machine(), all).unwrap_or_else(|why| panic!("{why}: {}", self.story()));
         }

@@ -116,7 +116,8 @@ impl Model {
                 maintain(client, &options, &SilentMonitor).map(|_| ())
             }
             4 => {
-                let chosen = self.choose(&self.peer.ids(), 2);
+                let mut chosen = self.choose(&self.peer.ids(), 2);
+                chosen.retain(|id| !self.removed_behind.contains(id));
                 chosen.iter().for_each(|&id| self.main.unfinished.push(self.peer.contents(id)));
                 let removed = if self.numbers.below(2) == 0 { Removed::Skip } else { Removed::BringBack };
                 let outcome = copy(&self.peer.open(&self.machine()), client, &chosen, removed);
@@ -141,6 +142,7 @@ impl Model {
             assert!(!was_removed || removed == Removed::BringBack, "{id} is back: {}", self.story());
             let contents: Rc<Contents> = self.peer.contents(id);
             self.main.expect(id, contents);
+            self.brought_back.insert(id);
             self.stale.seen.retain(|seen| *seen != id);
         }
     }

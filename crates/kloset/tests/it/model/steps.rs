@@ -16,7 +16,8 @@ use testkit::MemoryTree;
 
 use super::turns::Turns;
 use super::{Model, Stale};
-use crate::rig::{Contents, Numbers, open_with};
+use crate::foreign::remove_behind;
+use crate::rig::{Contents, Numbers, open, open_with};
 
 /// Snapshots that pruning leaves.
 const KEPT: usize = 6;
@@ -138,6 +139,37 @@ impl Model {
         seen.sort();
         self.stale = Stale { repository, seen, swept_since: false };
         self.say("the stale client looks again");
+    }
+
+    pub fn look_again_with(&mut self, which: usize) {
+        let agreed = self.foreign[which].look_again(&self.main.store);
+        agreed.unwrap_or_else(|why| panic!("{why}: {}", self.story()));
+    }
+
+    pub fn look_again_with_foreign_client(&mut self) {
+        let which = self.numbers.below(2);
+        self.say(format!("foreign client {which} looks again"));
+        self.look_again_with(which);
+    }
+
+    /// A client that names the newest state of its last look as the parent, old as it may be.
+    pub fn remove_by_foreign_client(&mut self) {
+        // Nobody took its removal back: that, an old parent leaves open.
+        let ids: Vec<SnapshotId> =
+            self.main.ids().into_iter().filter(|id| !self.brought_back.contains(id)).collect();
+        let Some(&id) = ids.get(self.numbers.below(ids.len().max(1))) else { return };
+        if open(&self.main.store).config().encryption.is_some() {
+            return;
+        }
+        let which = self.numbers.below(2);
+        self.say(format!("foreign client {which} removes {}", id.short()));
+        let parent = self.foreign[which].latest;
+        self.look_again_with(which);
+        let now_ns = self.machine().clock.now().to_nanoseconds();
+        remove_behind(&self.main.store, parent, id, now_ns);
+        self.removed_behind.insert(id);
+        self.main.forget(id);
+        self.look_again_with(which);
     }
 
     /// Some of the snapshots, chosen by the seed.

@@ -111,13 +111,15 @@ impl Model {
 
     /// Copies some snapshots back, removed ones too.
     pub fn bring_back(&mut self) {
-        let chosen = self.choose(&self.peer.ids(), 3);
+        let mut chosen = self.choose(&self.peer.ids(), 3);
+        chosen.retain(|id| !self.removed_behind.contains(id));
         let machine = self.some_machine();
         let (source, target) = (self.peer.open(&self.machine()), self.main.open(&machine));
         self.say(format!("bring {} back", chosen.len()));
         if self.done(copy(&source, &target, &chosen, Removed::BringBack)).is_some() {
             for &id in &chosen {
                 self.main.expect(id, self.peer.contents(id));
+                self.brought_back.insert(id);
                 // The stale client cannot know that its removal would come after this.
                 self.stale.seen.retain(|seen| *seen != id);
             }
