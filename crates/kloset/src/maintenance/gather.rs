@@ -141,3 +141,107 @@ impl Part {
         writer.finish(Version::V1_1_0, time_ns, [0; 16])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kloset_format::{Mac, ResourceType};
+
+    use super::*;
+    use crate::state::Merger;
+
+    /// Random numbers below a bound.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, bound: u8) -> u8 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((self.0 >> 33) % u64::from(bound)) as u8
+        }
+    }
+
+    fn random_state(dice: &mut Dice, id: u8, parent: u8) -> LoadedState {
+        let name = StateId([id; 32]);
+        let mut writer = StateWriter::new(if parent == 0 { StateId::ZERO } else { StateId([parent; 32]) });
+        for _ in 0..dice.below(12) {
+            let (mac, packfile) = (Mac([dice.below(5); 32]), PackfileId([100 + dice.below(8); 32]));
+            let resource =
+                [ResourceType::SNAPSHOT, ResourceType::CHUNK, ResourceType::RANDOM][dice.below(3) as usize];
+            match dice.below(12) {
+                0..=4 => {
+                    writer.location(resource, Version::V1_0_0, &mac, &packfile, u64::from(dice.below(3)), 7)
+                }
+                5..=7 => writer.packfile(&packfile, &name, i64::from(id)),
+                8 => writer.coloured(ResourceType::PACKFILE, &Mac(packfile.0), i64::from(dice.below(3))),
+                9 => writer.coloured(ResourceType::SNAPSHOT, &mac, i64::from(dice.below(3))),
+                10 => match dice.below(4) {
+                    0 => writer.delete_packfile(&packfile),
+                    1 => writer.delete_location(resource, &mac, &packfile),
+                    _ => writer.delete_coloured(ResourceType::PACKFILE, &Mac(packfile.0)),
+                },
+                _ => writer.delete_coloured(ResourceType::SNAPSHOT, &mac),
+            }
+        }
+        let plain = writer.finish(Version::V1_1_0, i64::from(id), [0; 16]);
+        LoadedState { id: name, version: Version::V1_1_0, plain }
+    }
+
+    fn merged<'a>(states: impl IntoIterator<Item = &'a LoadedState>) -> Merged {
+        let mut merger = Merger::new(Merged::default());
+        states.into_iter().for_each(|state| merger.add(state).unwrap());
+        merger.finish().unwrap()
+    }
+
+    /// The states written anew, so many into one.
+    fn anew(all: &Merged, states: &[LoadedState], into_one: usize) -> Vec<LoadedState> {
+        let mut gatherer = Gatherer::new(all);
+        let (mut parts, mut parent) = (Vec::new(), states.last().unwrap().id);
+        for (id, some) in (200u8..).zip(states.chunks(into_one)) {
+            let mut part = Part::default();
+            for state in some {
+                assert!(gatherer.add(&mut part, state).is_ok());
+            }
+            let name = StateId([id; 32]);
+            let plain = part.write(name, parent, i64::from(id));
+            parts.push(LoadedState { id: name, version: Version::V1_1_0, plain });
+            parent = name;
+        }
+        parts
+    }
+
+    #[test]
+    fn states_written_anew_say_the_same_alone_and_with_the_last_of_the_old_ones() {
+        for seed in 0..400 {
+            let mut dice = Dice(seed);
+            let states: Vec<LoadedState> = (1..10).map(|id| random_state(&mut dice, id, id - 1)).collect();
+            let all = merged(&states);
+            for into_one in [1, 4, 9] {
+                let parts = anew(&all, &states, into_one);
+                for left in 0..=states.len() {
+                    let now = merged(states[left..].iter().chain(&parts));
+                    assert!(all.says_the_same(&now), "seed {seed}, {into_one} into one, {left} gone");
+                    assert_eq!(now.replaced().count(), states.len() - left);
+                    assert!(now.missing_parents().is_empty() && now.loose().is_empty());
+                }
+                // And so do states written anew from those.
+                let alone = merged(&parts);
+                let again = anew(&alone, &parts, into_one);
+                let now = merged(&again);
+                assert!(all.says_the_same(&now), "seed {seed}, again");
+                assert_eq!(now.replacements().count(), states.len() + parts.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_says_less_is_told_apart() {
+        let mut different = 0;
+        for seed in 0..200 {
+            let mut dice = Dice(seed);
+            let states: Vec<LoadedState> = (1..6).map(|id| random_state(&mut dice, id, id - 1)).collect();
+            let (all, less) = (merged(&states), merged(&states[1..]));
+            assert!(all.says_the_same(&all) && all.says_the_same(&less) == less.says_the_same(&all));
+            different += u32::from(!all.says_the_same(&less));
+        }
+        assert!(different > 100, "{different}");
+    }
+}

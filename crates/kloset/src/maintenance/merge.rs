@@ -8,8 +8,8 @@
 //! that other readers agree on; merging once more puts them in their place.
 //!
 //! The old states stay as long as packfiles do, for a grace period. They are deleted only once it was seen
-//! that the others say the same without them, and in an order in which this holds all the time for other
-//! readers, too: a state that takes something back goes after all that came before it.
+//! that the others say the same without them, and strictly one after the other, the oldest first: an old one
+//! that stayed while what builds on it went would come, for other readers, after what took it back.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use kloset_connector::StoreFile;
 use kloset_format::StateId;
 
 use super::gather::{Gatherer, Part, Refusal};
-use super::plan::is_ahead;
+use super::plan::{Plan, Repack, is_ahead};
 use super::{MaintenanceOptions, Run};
 use crate::repository::read_states;
 use crate::state::{Merged, Merger};
@@ -41,11 +41,16 @@ impl Choice {
     pub(super) fn make(
         repository: &Repository,
         options: &MaintenanceOptions,
+        plan: &Plan,
         now_ns: i64,
     ) -> Result<Self, Error> {
         let all = repository.index.merged();
         let mut choice = Self::default();
-        if (options.repack && all.is_wasteful()) || !all.loose().is_empty() {
+        let moved: &[Repack] = if options.grace.is_zero() { &plan.repack } else { &[] };
+        let leaving = plan.doomed.iter().copied().chain(moved.iter().map(|one| one.packfile)).collect();
+        let moved_blobs = moved.iter().map(|one| one.blobs.len() as u64).sum();
+        let is_worth_it = options.repack && all.are_wasteful(&leaving, moved_blobs);
+        if is_worth_it || !all.loose().is_empty() {
             choice.merged.extend(all.unreplaced().map(|(id, _)| id));
         }
         if !options.keep_files {
@@ -58,7 +63,7 @@ impl Choice {
     }
 }
 
-/// States whose grace period is over: what replaces them is old enough, by the server's clock if it tells.
+/// States whose grace period is over: what replaces them is old enough, by its own time and by the server's.
 fn outlived(
     repository: &Repository,
     options: &MaintenanceOptions,
@@ -70,18 +75,24 @@ fn outlived(
         return Ok(present);
     }
     let grace_ns = i64::try_from(options.grace.as_nanos()).unwrap_or(i64::MAX);
+    let is_over = |time_ns: i64| time_ns <= now_ns.saturating_sub(grace_ns);
     let listed = repository.storage().list(StoreFile::State).map_err(Error::Storage)?;
-    let modified: HashMap<StateId, Option<i64>> = listed
+    let stored: HashMap<StateId, i64> = listed
         .iter()
-        .map(|file| (StateId(file.name), file.modified.map(|time| time.to_nanoseconds())))
+        .filter_map(|file| Some((StateId(file.name), file.modified?.to_nanoseconds())))
         .collect();
-    let is_old = |by: StateId| match modified.get(&by) {
-        // It was replaced itself, and is gone already.
-        None => true,
-        Some(Some(time)) => !is_ahead(*time, now_ns) && *time <= now_ns.saturating_sub(grace_ns),
-        Some(None) => false,
-    };
-    let outlived = all.replacements().filter(|(state, by)| present.contains(state) && is_old(*by));
+    // One that was replaced itself and is gone already is in neither.
+    let young: HashSet<StateId> = all
+        .history()
+        .filter(|(id, extent)| match stored.get(id) {
+            // A time far ahead tells nothing.
+            Some(&stored) if is_ahead(extent.written_ns, now_ns) => !is_over(stored),
+            Some(&stored) => !is_over(stored.max(extent.written_ns)),
+            None => !is_over(extent.written_ns),
+        })
+        .map(|(id, _)| id)
+        .collect();
+    let outlived = all.replacements().filter(|(state, by)| present.contains(state) && !young.contains(by));
     Ok(outlived.map(|(state, _)| state).collect())
 }
 
@@ -162,25 +173,18 @@ impl Run<'_> {
             return Ok(self.merge.removed.len() as u64);
         }
         self.ensure_alone()?;
-        let mut batch: Vec<[u8; 32]> = Vec::new();
-        for (id, extent) in doomed {
-            if extent.takes_back && !self.delete_states(&mut batch)? {
+        // One after the other, and none after one that stays.
+        for (id, _) in doomed {
+            self.whole.runtime().proceed()?;
+            self.ensure_locked()?;
+            if let Err(error) = self.whole.storage().delete(StoreFile::State, &id.0) {
+                let text = format!("replaced state {id} is not deleted, a later run will: {error}");
+                self.monitor.event(Event::Warning(&text));
                 break;
             }
-            batch.push(id.0);
+            self.states.remove(&id);
         }
-        self.delete_states(&mut batch)?;
         Ok(self.merge.removed.iter().filter(|id| self.states.contains(id)).count() as u64)
-    }
-
-    /// Deletes a batch of states; whether all of them are gone.
-    fn delete_states(&mut self, batch: &mut Vec<[u8; 32]>) -> Result<bool, Error> {
-        self.whole.runtime().proceed()?;
-        let gone = self.delete(StoreFile::State, batch);
-        gone.iter().for_each(|name| _ = self.states.remove(&StateId(*name)));
-        let all = gone.len() == batch.len();
-        batch.clear();
-        Ok(all)
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) mod reach;
 mod repack;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kloset_connector::{Listed, StoreFile};
@@ -28,7 +28,6 @@ use kloset_format::{LockId, Mac, PackfileId, ResourceType, StateId, Version};
 
 use self::plan::Plan;
 use self::reach::Detail;
-use crate::guard::{guard, unwrap_mutex};
 use crate::write::{LockKind, StateName, StoreLock, TakenBack, publish_state};
 use crate::{BlobId, Error, Event, Monitor, Repository};
 
@@ -158,7 +157,7 @@ impl<'a> Run<'a> {
         let plan = Plan::make(&whole, &listed, now_ns, options.grace, detail, monitor)?;
         let states: HashSet<StateId> = whole.states().iter().copied().collect();
         let newest = whole.index.newest_state();
-        let merge = merge::Choice::make(&whole, options, now_ns)?;
+        let merge = merge::Choice::make(&whole, options, &plan, now_ns)?;
         Ok(Self {
             whole,
             options,
@@ -273,8 +272,7 @@ impl<'a> Run<'a> {
         }
         // What is not deleted now is in no state any more; a later run finds it as an orphan.
         self.ensure_alone()?;
-        let names: Vec<[u8; 32]> = doomed.iter().map(|packfile| packfile.0).collect();
-        Ok((names.len() - self.delete(StoreFile::Packfile, &names).len()) as u64)
+        self.delete(doomed)
     }
 
     /// Publishes a state, then what it takes back on branches, too: what is deleted afterwards is then in no
@@ -308,32 +306,29 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Deletes files; returns those that are gone. What stays is warned of.
-    fn delete(&self, file: StoreFile, names: &[[u8; 32]]) -> Vec<[u8; 32]> {
+    fn delete(&self, packfiles: &[PackfileId]) -> Result<u64, Error> {
         let next = AtomicUsize::new(0);
-        let gone = Mutex::new(Vec::with_capacity(names.len()));
+        let failed = AtomicU64::new(0);
         let at_once = self.whole.storage().info().puts_at_once.clamp(1, DELETES_AT_ONCE_MAX);
         std::thread::scope(|scope| {
-            for _ in 0..at_once.min(names.len()) {
+            for _ in 0..at_once.min(packfiles.len()) {
                 scope.spawn(|| {
-                    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let deleted = self
-                            .ensure_locked()
-                            .and_then(|()| self.whole.storage().delete(file, name).map_err(Error::Storage));
-                        match deleted {
-                            Ok(()) => guard(&gone).push(*name),
-                            Err(error) => {
-                                let kind = if file == StoreFile::State { "state" } else { "packfile" };
-                                let name = Mac(*name);
-                                let text = format!("{kind} {name} is not deleted, a later run will: {error}");
-                                self.monitor.event(Event::Warning(&text));
-                            }
+                    while let Some(packfile) = packfiles.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let deleted = self.ensure_locked().and_then(|()| {
+                            let storage = self.whole.storage();
+                            storage.delete(StoreFile::Packfile, &packfile.0).map_err(Error::Storage)
+                        });
+                        if let Err(error) = deleted {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            let text =
+                                format!("packfile {packfile} is not deleted, a later run will: {error}");
+                            self.monitor.event(Event::Warning(&text));
                         }
                     }
                 });
             }
         });
-        unwrap_mutex(gone)
+        Ok(failed.into_inner())
     }
 
     fn sweep_temporary(&self) -> Result<Vec<String>, Error> {

@@ -40,7 +40,14 @@ impl Merged {
         self.replaced.iter().map(|(state, by)| (*state, *by))
     }
 
-    fn history(&self) -> impl Iterator<Item = (StateId, Extent)> + '_ {
+    /// Named as parents, neither there nor replaced.
+    #[cfg(test)]
+    pub(crate) fn missing_parents(&self) -> &HashSet<StateId> {
+        &self.missing_parents
+    }
+
+    /// Every state, oldest first.
+    pub(crate) fn history(&self) -> impl Iterator<Item = (StateId, Extent)> + '_ {
         self.states.iter().copied().zip(self.extents.iter().copied())
     }
 
@@ -73,29 +80,34 @@ impl Merged {
         let replacing: HashSet<StateId> = self.replaced.values().copied().collect();
         for (id, parent) in self.states.iter().zip(&self.parents) {
             let builds_on_what_is_gone = !present.contains(parent) && self.replaced.contains_key(parent);
-            if loose.contains(parent) || (builds_on_what_is_gone && !replacing.contains(id)) {
+            // What is replaced and what replaces it have their place.
+            let has_a_place = self.replaced.contains_key(id) || replacing.contains(id);
+            if loose.contains(parent) || (builds_on_what_is_gone && !has_a_place) {
                 loose.insert(*id);
             }
         }
         loose
     }
 
-    /// Whether the states are much larger than what still matters of them.
-    pub(crate) fn is_wasteful(&self) -> bool {
+    /// Whether the states are much larger than what will still matter of them when some packfiles have gone
+    /// and so many blobs of those have moved elsewhere.
+    pub(crate) fn are_wasteful(&self, leaving: &HashSet<PackfileId>, moved_blobs: u64) -> bool {
         let said: u64 = self.unreplaced().map(|(_, extent)| extent.plain_bytes + STATE_BYTES).sum();
-        let needed = self.needed_bytes() + STATE_BYTES;
+        let needed = self.needed_bytes(leaving) + moved_blobs * LOCATION_BYTES + STATE_BYTES;
         said > needed + (needed / WASTE_PART_MAX).max(WASTE_BYTES_MIN)
     }
 
     /// Bytes of what still matters, in one state.
-    fn needed_bytes(&self) -> u64 {
-        let lost: Vec<bool> = self.packfiles.iter().map(|one| self.is_deleted(one.id)).collect();
+    fn needed_bytes(&self, leaving: &HashSet<PackfileId>) -> u64 {
+        let is_lost = |id: PackfileId| self.is_deleted(id) || leaving.contains(&id);
+        let lost: Vec<bool> = self.packfiles.iter().map(|one| is_lost(one.id)).collect();
         let is_lost = |place: Place| lost.get(place.packfile as usize).copied().unwrap_or(true);
         let layers = [&self.new, &self.old];
         let places = layers.into_iter().flat_map(|records| records.iter());
         let places = places.filter(|(_, place)| !is_lost(*place)).count() as u64;
         let packfiles = lost.iter().filter(|lost| !**lost).count() as u64;
-        let deletes = self.deleted_packfiles.len() + self.deleted_locations.len() + self.replaced.len();
+        let deletes =
+            self.deleted_packfiles.len() + leaving.len() + self.deleted_locations.len() + self.replaced.len();
         let states = self.unreplaced().count();
         places * LOCATION_BYTES
             + packfiles * (PACKFILE_BYTES + PADDINGS * LOCATION_BYTES)

@@ -41,8 +41,8 @@ pub(super) struct Mentioned {
 pub(crate) struct Extent {
     /// Decoded size.
     pub(crate) plain_bytes: u64,
-    /// Whether it takes back anything that an earlier state may have said.
-    pub(crate) takes_back: bool,
+    /// When it was written, by itself.
+    pub(crate) written_ns: i64,
 }
 
 /// What states say together, before anybody decides what of it counts.
@@ -52,7 +52,7 @@ pub(crate) struct Merged {
     pub(super) states: Vec<StateId>,
     /// What each of them builds on.
     pub(super) parents: Vec<StateId>,
-    /// The same states' size and kind.
+    /// The same states' size and time.
     pub(super) extents: Vec<Extent>,
     /// States that others replace, present or not, with the first that does.
     pub(super) replaced: HashMap<StateId, StateId>,
@@ -87,13 +87,6 @@ enum Mark {
     NoPackfile(PackfileId),
     /// The first state is replaced by the second, which says so.
     Replaced(StateId, StateId),
-}
-
-impl Mark {
-    /// Whether it takes back what an earlier state may have said.
-    fn takes_back(&self) -> bool {
-        matches!(self, Self::NoLocation(..) | Self::NotColoured(_) | Self::NoPackfile(_))
-    }
 }
 
 /// A state that is being merged.
@@ -186,8 +179,7 @@ impl Merger {
         let parent = reader.parent();
         let timestamp_ns = reader.metadata().map_or(0, |metadata| metadata.timestamp_ns);
         let role = Role::of(tells_of_snapshot, &marks);
-        let takes_back = marks.iter().any(Mark::takes_back);
-        let extent = Extent { plain_bytes: state.plain.len() as u64, takes_back };
+        let extent = Extent { plain_bytes: state.plain.len() as u64, written_ns: timestamp_ns };
         self.pending.push(Pending { id: state.id, parent, timestamp_ns, extent, marks, role });
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! Layout, little endian:
 //!
 //! ```text
-//! magic [u8; 8] | newest i64 ns | 9 counts u64 | states, parents, sizes and kinds | packfiles | deleted packfiles
+//! magic [u8; 8] | newest i64 ns | 9 counts u64 | states, parents and extents | packfiles | deleted packfiles
 //! | deleted locations | marks | missing parents | entries of missing states
 //! | packfiles left behind | replaced states and by which | records | seal [u8; 32]
 //! ```
@@ -25,7 +25,7 @@ const MAGIC: &[u8; 8] = b"KLINDX4\n";
 /// Kinds of rows before the records.
 const SECTIONS: usize = 9;
 /// Bytes of a row of the history.
-const HISTORY_BYTES: usize = 32 + 32 + 8 + 1;
+const HISTORY_BYTES: usize = 32 + 32 + 8 + 8;
 const HEADER_BYTES: usize = 8 + 8 + 8 * SECTIONS;
 const SEAL_BYTES: usize = 32;
 
@@ -50,7 +50,7 @@ pub(super) fn encode(merged: &Merged, key: &MacKey) -> Vec<u8> {
         out.extend_from_slice(&id.0);
         out.extend_from_slice(&parent.0);
         out.extend_from_slice(&extent.plain_bytes.to_le_bytes());
-        out.push(u8::from(extent.takes_back));
+        out.extend_from_slice(&extent.written_ns.to_le_bytes());
     }
     for packfile in &merged.packfiles {
         out.extend_from_slice(&packfile.id.0);
@@ -170,8 +170,9 @@ fn decode_sections(signed: &[u8]) -> Option<(Merged, usize)> {
 }
 
 fn extent_of(row: &[u8]) -> Option<Extent> {
-    let (plain_bytes, takes_back) = row.split_first_chunk()?;
-    Some(Extent { plain_bytes: u64::from_le_bytes(*plain_bytes), takes_back: takes_back == [1] })
+    let (plain_bytes, written_ns) = row.split_first_chunk()?;
+    let written_ns = i64::from_le_bytes(*written_ns.first_chunk()?);
+    Some(Extent { plain_bytes: u64::from_le_bytes(*plain_bytes), written_ns })
 }
 
 fn blob_of(key: &[u8]) -> Option<BlobId> {

@@ -172,12 +172,18 @@ pub fn remove_behind(store: &MemoryStore, parent: StateId, id: SnapshotId, when_
     let mut writer = StateWriter::new(parent);
     writer.coloured(ResourceType::SNAPSHOT, &Mac(id.0), when_ns);
     let plain = writer.finish(Version::V1_1_0, when_ns, [0; 16]);
+    let name = open(store).key().mac(&plain);
+    publish(store, StateId(name.0), &plain);
+}
+
+/// Writes a state of a plaintext store.
+pub fn publish(store: &MemoryStore, name: StateId, plain: &[u8]) {
     let mut body = envelope::header(ResourceType::STATE, Version::V1_1_0).to_vec();
     let codec = Codec { compression: Some(Compression::Lz4), cipher: None };
-    codec.encode(&mut Scratch::new(), &plain, &mut body);
-    let key = open(store).key().clone();
-    body.extend_from_slice(key.mac(&body).as_bytes());
-    store.place(StoreFile::State, key.mac(&plain).0, body);
+    codec.encode(&mut Scratch::new(), plain, &mut body);
+    let trailer = open(store).key().mac(&body);
+    body.extend_from_slice(trailer.as_bytes());
+    store.place(StoreFile::State, name.0, body);
 }
 
 /// What two clients did to the same store at the same time, each before it saw the work of the other.

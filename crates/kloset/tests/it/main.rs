@@ -13,6 +13,7 @@ mod fixtures;
 mod foreign;
 mod maintenance;
 mod memory;
+mod merging;
 mod model;
 mod repair;
 mod resume;
