@@ -192,10 +192,10 @@ mod tests {
     }
 
     /// The states written anew, so many into one.
-    fn anew(all: &Merged, states: &[LoadedState], into_one: usize) -> Vec<LoadedState> {
+    fn anew(all: &Merged, states: &[LoadedState], into_one: usize, first: u8) -> Vec<LoadedState> {
         let mut gatherer = Gatherer::new(all);
         let (mut parts, mut parent) = (Vec::new(), states.last().unwrap().id);
-        for (id, some) in (200u8..).zip(states.chunks(into_one)) {
+        for (id, some) in (first..).zip(states.chunks(into_one)) {
             let mut part = Part::default();
             for state in some {
                 assert!(gatherer.add(&mut part, state).is_ok());
@@ -215,7 +215,7 @@ mod tests {
             let states: Vec<LoadedState> = (1..10).map(|id| random_state(&mut dice, id, id - 1)).collect();
             let all = merged(&states);
             for into_one in [1, 4, 9] {
-                let parts = anew(&all, &states, into_one);
+                let parts = anew(&all, &states, into_one, 200);
                 for left in 0..=states.len() {
                     let now = merged(states[left..].iter().chain(&parts));
                     assert!(all.says_the_same(&now), "seed {seed}, {into_one} into one, {left} gone");
@@ -224,7 +224,7 @@ mod tests {
                 }
                 // And so do states written anew from those.
                 let alone = merged(&parts);
-                let again = anew(&alone, &parts, into_one);
+                let again = anew(&alone, &parts, into_one, 220);
                 let now = merged(&again);
                 assert!(all.says_the_same(&now), "seed {seed}, again");
                 assert_eq!(now.replacements().count(), states.len() + parts.len());
