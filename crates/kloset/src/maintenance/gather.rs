@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kloset_format::state::{StateEntry, StateReader, StateWriter};
-use kloset_format::{PackfileId, StateId, Version};
+use kloset_format::{PackfileId, ResourceType, StateId, Version};
 
 use crate::state::{LoadedState, Merged};
 use crate::write::TakenBack;
@@ -97,7 +97,13 @@ impl<'a> Gatherer<'a> {
                 part.packfiles.entry(at).or_insert((packfile, timestamp_ns));
             }
             StateEntry::Coloured { resource, mac, when_ns } => {
-                part.marks.insert(BlobId::new(resource, mac), when_ns);
+                let marked = BlobId::new(resource, mac);
+                part.marks.insert(marked, when_ns);
+                // Of several marks the first holds, and it must not be another one once the state of the
+                // first has gone.
+                if resource == ResourceType::PACKFILE {
+                    part.taken_back.marks.insert(marked);
+                }
             }
             StateEntry::Delete { .. } if replaced.is_some() => part.replaced.extend(replaced),
             StateEntry::Delete { entry_type, resource, mac, packfile } => {
@@ -144,7 +150,7 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
-    use kloset_format::{Mac, ResourceType};
+    use kloset_format::Mac;
 
     use super::*;
     use crate::state::Merger;
@@ -164,12 +170,11 @@ mod tests {
         let mut writer = StateWriter::new(if parent == 0 { StateId::ZERO } else { StateId([parent; 32]) });
         for _ in 0..dice.below(12) {
             let (mac, packfile) = (Mac([dice.below(5); 32]), PackfileId([100 + dice.below(8); 32]));
+            let offset = u64::from(mac.0[0]);
             let resource =
                 [ResourceType::SNAPSHOT, ResourceType::CHUNK, ResourceType::RANDOM][dice.below(3) as usize];
             match dice.below(12) {
-                0..=4 => {
-                    writer.location(resource, Version::V1_0_0, &mac, &packfile, u64::from(dice.below(3)), 7)
-                }
+                0..=4 => writer.location(resource, Version::V1_0_0, &mac, &packfile, offset, 7),
                 5..=7 => writer.packfile(&packfile, &name, i64::from(id)),
                 8 => writer.coloured(ResourceType::PACKFILE, &Mac(packfile.0), i64::from(dice.below(3))),
                 9 => writer.coloured(ResourceType::SNAPSHOT, &mac, i64::from(dice.below(3))),

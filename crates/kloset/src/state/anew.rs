@@ -147,16 +147,23 @@ impl Merged {
             all.filter(|(_, packfile)| !merged.is_deleted(*packfile)).collect()
         };
         self.deleted_packfiles == other.deleted_packfiles
-            && self.coloured == other.coloured
+            && self.marks() == other.marks()
             && self.told_packfiles() == other.told_packfiles()
             && deleted_places(self) == deleted_places(other)
             && self.told_places().eq(other.told_places())
     }
 
-    /// Packfiles that are not deleted, and whether each has its packfile entry.
-    fn told_packfiles(&self) -> HashSet<(PackfileId, bool)> {
-        let all = self.packfiles.iter().filter(|one| !self.is_deleted(one.id));
-        all.map(|one| (one.id, one.complete)).collect()
+    /// What is marked; of packfiles, it matters since when.
+    fn marks(&self) -> HashMap<BlobId, Option<i64>> {
+        let since = |(blob, when_ns): (&BlobId, &i64)| {
+            (*blob, (blob.resource == ResourceType::PACKFILE).then_some(*when_ns))
+        };
+        self.coloured.iter().map(since).collect()
+    }
+
+    /// Packfiles that count.
+    fn told_packfiles(&self) -> HashSet<PackfileId> {
+        self.packfiles.iter().filter(|packfile| self.tells_of(packfile)).map(|packfile| packfile.id).collect()
     }
 
     /// Every blob with its places in packfiles that are not deleted.
