@@ -237,7 +237,7 @@ complete -c plakar -n "__fish_plakar_using_subcommand ls" -o tags -d 'Show tags'
 complete -c plakar -n "__fish_plakar_using_subcommand ls" -o recursive -d 'Everything below, with full paths'
 complete -c plakar -n "__fish_plakar_using_subcommand ls" -o latest -d 'Only the newest of what matches'
 complete -c plakar -n "__fish_plakar_using_subcommand maintenance" -o dry-run -d 'Only say what would be done'
-complete -c plakar -n "__fish_plakar_using_subcommand maintenance" -o repack -d 'Also move what is in use out of packfiles that waste space; packfiles with the header of a snapshot stay where they are unless the grace period is 0s'
+complete -c plakar -n "__fish_plakar_using_subcommand maintenance" -o repack -d 'Also move what is in use out of packfiles that waste space, and merge states of which little still matters; packfiles with the header of a snapshot stay where they are unless the grace period is 0s'
 complete -c plakar -n "__fish_plakar_using_subcommand mount" -o to -d 'Folder to mount on, or http://HOST:PORT' -r
 complete -c plakar -n "__fish_plakar_using_subcommand mount" -o name -d 'Only snapshots of this name' -r
 complete -c plakar -n "__fish_plakar_using_subcommand mount" -o category -d 'Only snapshots of this category' -r

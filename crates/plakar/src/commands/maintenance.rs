@@ -30,8 +30,9 @@ pub struct Maintenance {
     #[arg(long)]
     dry_run: bool,
 
-    /// Also move what is in use out of packfiles that waste space; packfiles with the header of a
-    /// snapshot stay where they are unless the grace period is 0s
+    /// Also move what is in use out of packfiles that waste space, and merge states of which little
+    /// still matters; packfiles with the header of a snapshot stay where they are unless the grace
+    /// period is 0s
     #[arg(long)]
     repack: bool,
 }
@@ -85,12 +86,20 @@ fn lines(report: &MaintenanceReport, options: &MaintenanceOptions) -> Vec<String
         say(format!("{blobs} blobs and {packfiles} packfiles ({bytes}) would be removed"));
         if options.repack {
             say(format!("would repack {moved}"));
+            say(format!("would merge {} states", report.merged_states));
+        }
+        if options.repack || report.removed_states > 0 {
+            say(format!("{} replaced states would be removed", report.removed_states));
         }
     } else {
         say(format!("Coloured {marked} packfiles ({orphaned} orphaned) for deletion"));
         say(format!("{blobs} blobs and {packfiles} packfiles were removed"));
         if options.repack {
             say(format!("repacked {moved}"));
+            say(format!("merged {} states", report.merged_states));
+        }
+        if options.repack || report.removed_states > 0 {
+            say(format!("{} replaced states were removed", report.removed_states));
         }
     }
     if report.used_again > 0 {
@@ -130,6 +139,8 @@ fn as_json(report: &MaintenanceReport, dry_run: bool) -> serde_json::Value {
         "repacked_blobs": report.repacked_blobs,
         "repacked_bytes": report.repacked_bytes,
         "repacked_from_bytes": report.repacked_from_bytes,
+        "merged_states": report.merged_states,
+        "removed_states": report.removed_states,
         "temporary_files": report.temporary_files,
     })
 }

@@ -42,6 +42,10 @@ fn maintenance_marks_then_removes() {
     home.run_with(["at", "store", "maintenance"], &soon).ok();
     let out = home.run_with(["at", "store", "maintenance", "-repack"], &soon).ok();
     assert!(out.contains("packfiles were removed\n"), "{out}");
+    assert!(
+        out.contains("maintenance: merged 0 states\nmaintenance: 0 replaced states were removed\n"),
+        "{out}"
+    );
     assert_eq!(packfiles(&home), 0);
     let id = backed_up(&home);
     home.run(["at", "store", "check", &id]).ok();
