@@ -85,7 +85,7 @@ complete -c plakar -n "__fish_plakar_needs_command" -f -a "diag" -d 'Look inside
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o output -d 'Where to write; `-` is standard output (default plakar-TIME.tar.gz)' -r -F
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o format -d 'tarball (tar.gz), tar or zip' -r
 complete -c plakar -n "__fish_plakar_using_subcommand archive" -o rebase -d 'Leave the chosen path out of the names'
-complete -c plakar -n "__fish_plakar_using_subcommand backup" -o tag -d 'Tags of the snapshot (default $PLAKAR_TAGS)' -r
+complete -c plakar -n "__fish_plakar_using_subcommand backup" -o tag -d 'Tags of the snapshot, repeatable (default $PLAKAR_TAGS)' -r
 complete -c plakar -n "__fish_plakar_using_subcommand backup" -o name -d 'Name of the snapshot' -r
 complete -c plakar -n "__fish_plakar_using_subcommand backup" -o category -d 'Category of the snapshot' -r
 complete -c plakar -n "__fish_plakar_using_subcommand backup" -o environment -d 'Environment of the snapshot' -r

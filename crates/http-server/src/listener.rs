@@ -48,16 +48,20 @@ pub struct Listener {
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
+/// An error of the system without its number.
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    text.split_once(" (os error ").map_or(text.clone(), |(words, _)| words.to_owned())
+}
+
 impl Listener {
     /// Binds `HOST:PORT`; port 0 takes any that is free.
     pub fn bind(address: &str, tls: Option<&TlsFiles>) -> Result<Self, ListenError> {
         let tls = tls.map(TlsFiles::load).transpose()?.map(Arc::new);
         // As elsewhere, `:PORT` means all addresses.
         let full = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
-        let socket = TcpListener::bind(&full).map_err(|error| ListenError::Address {
-            address: address.to_owned(),
-            reason: error.to_string().to_lowercase(),
-        })?;
+        let socket = TcpListener::bind(&full)
+            .map_err(|error| ListenError::Address { address: address.to_owned(), reason: words(&error) })?;
         Ok(Self { socket, tls })
     }
 

@@ -58,6 +58,8 @@ pub enum Failure {
         location: String,
         /// Why.
         error: Box<OpenError>,
+        /// How to cure it, if more is known than the error itself says.
+        hint: Option<String>,
     },
     /// The engine gave up.
     Engine(Box<Error>),
@@ -91,7 +93,7 @@ pub enum Failure {
 impl Failure {
     /// A store could not be opened or created.
     pub fn open(location: impl Into<String>, error: OpenError) -> Self {
-        Self::Open { location: location.into(), error: Box::new(error) }
+        Self::Open { location: location.into(), error: Box::new(error), hint: None }
     }
 
     /// A connector gave up before the engine took over.
@@ -119,6 +121,7 @@ impl Failure {
         if let Self::Usage { hint, .. }
         | Self::Refused { hint, .. }
         | Self::Flag { hint, .. }
+        | Self::Open { hint, .. }
         | Self::Passphrase { hint, .. } = &mut self
         {
             *hint = Some(text.into());
@@ -168,9 +171,9 @@ impl Failure {
             Self::Usage { message, hint, text } => {
                 (Some(message.clone()), hint.iter().cloned().collect(), text.clone())
             }
-            Self::Open { location, error } => (
+            Self::Open { location, error, hint } => (
                 Some(format!("failed to open the repository at {location}: {}", chain(error.as_ref()))),
-                hints(error.as_ref()),
+                hint.iter().cloned().chain(hints(error.as_ref())).collect(),
                 Some(
                     "To specify an alternative repository, please use \"plakar at <location> <command>\"."
                         .to_owned(),

@@ -1,7 +1,10 @@
 //! Facts about this machine and program, as snapshot headers record them.
 
+use std::env::VarError;
+
 use crate::app::App;
 use crate::config::directories::user_record;
+use crate::error::Failure;
 
 /// Name and version of this program.
 pub fn client() -> String {
@@ -12,6 +15,15 @@ pub fn client() -> String {
 pub fn is_set(variable: &str) -> bool {
     std::env::var(variable)
         .is_ok_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"))
+}
+
+/// The text of a variable of the environment; an empty one counts as not set.
+pub fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("${name} must be valid UTF-8"))),
+    }
 }
 
 /// Name of this machine as the kernel says.

@@ -115,7 +115,15 @@ pub fn connect_place(app: &App, mut place: Place) -> Result<Connected, Failure> 
 pub fn open(app: &App) -> Result<Opened, Failure> {
     let Connected { storage, shown, traffic, secrets } = connect(app)?;
     let failed = |error| Failure::open(shown.clone(), error);
-    let locked = LockedStore::probe(storage, options(app)).map_err(&failed)?;
+    let locked = LockedStore::probe(storage, options(app)).map_err(|error| {
+        let entry = matches!(error, OpenError::NotAStore).then(|| resolve::meant_entry(app)).flatten();
+        match entry {
+            Some(name) => {
+                failed(error).with_hint(format!("the configuration has a store of that name: @{name}"))
+            }
+            None => failed(error),
+        }
+    })?;
     let (repository, secret) = unlock(app, locked, &secrets, &failed)?;
     app.ui.recorder().opened(Side::Store, repository.id());
     Ok(Opened { repository: Arc::new(repository), traffic, shown, secret })

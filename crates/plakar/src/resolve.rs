@@ -5,6 +5,7 @@ use kloset_connector::{Location, Options};
 use crate::app::App;
 use crate::config::{Kind, mask};
 use crate::error::Failure;
+use crate::machine;
 
 /// A place with the options it is reached with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,13 @@ pub fn place(app: &App, kind: Kind, text: &str) -> Result<Place, Failure> {
             .with_hint(format!("`plakar {} show` lists the known names", kind.word())));
     };
     from_entry(name, entry, sub)
+}
+
+/// The name of an entry whose `@` was forgotten in a location that leads nowhere.
+pub fn meant_entry(app: &App) -> Option<String> {
+    let name = app.location.as_deref()?;
+    let name = name.split_once(':').map_or(name, |(name, _)| name);
+    app.configuration().ok()?.stores.entries.contains_key(name).then(|| name.to_owned())
 }
 
 /// The place of a configuration entry; `sub` joins or replaces its path.
@@ -94,9 +102,7 @@ pub fn store(app: &App) -> Result<Place, Failure> {
     if let Some(location) = &app.location {
         return place(app, Kind::Store, location);
     }
-    if let Ok(location) = std::env::var("PLAKAR_REPOSITORY")
-        && !location.is_empty()
-    {
+    if let Some(location) = machine::variable("PLAKAR_REPOSITORY")? {
         return place(app, Kind::Store, &location);
     }
     if let Some(default) = app.configuration()?.stores.default {

@@ -88,11 +88,33 @@ fn take_command(words: &[OsString], located: bool) -> Result<(&'static Entry, &[
         Some(command) => Ok((command, words)),
         None => {
             let failure = Failure::usage(format!("command not found: {name}"));
-            let flag = name.starts_with('-');
-            let hint = "global flags go before `at` or behind the command";
-            Err(if flag { failure.with_hint(hint) } else { failure })
+            Err(match known_elsewhere(&name) {
+                _ if name.starts_with('-') => {
+                    failure.with_hint("global flags go before `at` or behind the command")
+                }
+                Some(ours) => failure.with_hint(format!("here it is `{ours}`: see `plakar help {ours}`")),
+                None => failure.with_hint("`plakar help` lists the commands"),
+            })
         }
     }
+}
+
+/// The command behind a word that other backup programs use for it.
+fn known_elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "init" => "create",
+        "snapshots" | "list" => "ls",
+        "forget" => "prune",
+        "delete" | "remove" => "rm",
+        "extract" => "restore",
+        "dump" => "cat",
+        "find" => "locate",
+        "verify" => "check",
+        "copy" => "sync",
+        "compact" | "gc" => "maintenance",
+        "stats" => "info",
+        _ => return None,
+    })
 }
 
 /// Flags and words of one command, its subcommands included.
@@ -146,7 +168,12 @@ fn clap_matches(command: &Command, line: &[OsString], path: &str) -> Result<ArgM
 fn word_failure(error: WordError, command: &Command, path: &str) -> Failure {
     match error {
         WordError::Help => Failure::Help(help::usage(command, path)),
-        WordError::Flag(message) => Failure::Flag { message, hint: None, usage: help::usage(command, path) },
+        WordError::Flag(message) => {
+            let name = message.rsplit("flag provided but not defined: -").next().unwrap_or_default();
+            let hint = (path.is_empty() && commands::find(name).is_some())
+                .then(|| format!("`plakar {name}` is a command, without a dash"));
+            Failure::Flag { message, hint, usage: help::usage(command, path) }
+        }
         WordError::Misplaced(word) => Failure::usage(format!("unexpected flag after the arguments: {word}"))
             .with_hint("flags go before the arguments; after `--` nothing is read as a flag"),
     }

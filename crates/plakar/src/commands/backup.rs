@@ -32,9 +32,9 @@ use crate::ui::Summary;
                   read: the snapshot is kept, `info -errors ID` lists them."
 )]
 pub struct Backup {
-    /// Tags of the snapshot (default $PLAKAR_TAGS)
+    /// Tags of the snapshot, repeatable (default $PLAKAR_TAGS)
     #[arg(long, value_name = "TAG,…")]
-    tag: Option<String>,
+    tag: Vec<String>,
 
     /// Name of the snapshot
     #[arg(long, value_name = "NAME", default_value = "default")]
@@ -205,14 +205,17 @@ impl Backup {
     }
 
     fn options(&self, app: &App, source_options: &Options) -> Result<BackupOptions, Failure> {
-        let tags = self.tag.clone().or_else(|| std::env::var("PLAKAR_TAGS").ok()).unwrap_or_default();
+        let mut tags = self.tag.clone();
+        if tags.is_empty() {
+            tags.extend(machine::variable("PLAKAR_TAGS")?);
+        }
         Ok(BackupOptions {
             name: self.name.clone(),
             category: self.category.clone(),
             environment: self.environment.clone(),
             perimeter: self.perimeter.clone(),
             job: self.job.clone(),
-            tags: split_tags(&[tags]),
+            tags: split_tags(&tags),
             timestamp: self.force_timestamp,
             context: machine::context(app),
             ignore: self.ignore_rules()?,

@@ -14,7 +14,7 @@ use kloset::repository::{CreateOptions, OpenOptions};
 use kloset::sync::{Removed, SyncStep, sync};
 use kloset_codec::compress::Compression;
 use kloset_codec::hash::HashAlgorithm;
-use kloset_connector::{ErrorKind, Location, Options};
+use kloset_connector::{ConnectorError, ErrorKind, Location, Options};
 use kloset_format::SnapshotId;
 
 use crate::app::App;
@@ -114,7 +114,7 @@ impl Ptar {
         let failed = |error| Failure::connector(Role::Destination, error);
         let file = PtarWriter::new(&location, existing, &app.connector_context()).map_err(failed)?;
         // Told before anybody types a passphrase.
-        file.ensure_free().map_err(|error| Failure::refused(error.to_string()))?;
+        file.ensure_free().map_err(refused)?;
         Ok(file)
     }
 
@@ -132,11 +132,14 @@ impl Ptar {
 }
 
 /// A file in the place is a refusal, not a store that cannot be opened.
+fn refused(error: ConnectorError) -> Failure {
+    let failure = Failure::refused(error.to_string());
+    if error.kind == ErrorKind::AlreadyExists { failure.with_hint("-overwrite replaces it") } else { failure }
+}
+
 fn refuse_existing(error: kloset::OpenError, shown: &str) -> Failure {
     match error {
-        kloset::OpenError::Storage(inner) if inner.kind == ErrorKind::AlreadyExists => {
-            Failure::refused(inner.to_string())
-        }
+        kloset::OpenError::Storage(inner) if inner.kind == ErrorKind::AlreadyExists => refused(inner),
         kloset::OpenError::Storage(inner) => Failure::connector(Role::Destination, inner),
         error => Failure::open(shown, error),
     }

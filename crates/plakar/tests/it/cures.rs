@@ -47,6 +47,42 @@ fn a_place_without_a_store_and_one_with_a_store_are_told_apart() {
 }
 
 #[test]
+fn a_name_without_its_sign_is_recognised() {
+    let home = Home::with_store_and_data();
+    home.run(["store", "add", "nas", "store"]).ok();
+    let err = home.run(["at", "nas", "ls"]).fails(66);
+    assert!(err.contains("hint: the configuration has a store of that name: @nas\n"), "{err}");
+}
+
+#[test]
+fn words_of_other_programs_are_answered_with_ours() {
+    let home = Home::new();
+    let err = home.run(["init"]).fails(64);
+    assert!(
+        err.ends_with(": command not found: init\nhint: here it is `create`: see `plakar help create`\n"),
+        "{err}"
+    );
+    assert!(home.run(["bakup"]).fails(64).ends_with("hint: `plakar help` lists the commands\n"));
+    let err = home.run(["--version"]).fails(2);
+    assert!(err.ends_with("hint: `plakar version` is a command, without a dash\n"), "{err}");
+}
+
+#[test]
+fn nothing_that_was_said_is_dropped_in_silence() {
+    let home = Home::with_store_and_data();
+    home.run(["at", "store", "backup", "-tag", "a,b", "-tag", "c", "data"]).ok();
+    let out = home.run(["at", "store", "ls", "-tags"]).ok();
+    assert!(out.ends_with(" tags=a,b,c\n"), "{out}");
+    let mut command = home.command();
+    let bad: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"st\xff".to_vec());
+    command.env("PLAKAR_REPOSITORY", bad).arg("ls");
+    let err = crate::support::ran(command.output().unwrap()).fails(64);
+    assert!(err.ends_with(": $PLAKAR_REPOSITORY must be valid UTF-8\n"), "{err}");
+    let err = home.run(["ptar", "-plaintext", "-o", "data/readme.txt", "data"]).fails(1);
+    assert!(err.ends_with(": file exists\nhint: -overwrite replaces it\n"), "{err}");
+}
+
+#[test]
 fn a_destination_is_never_taken_from_a_variable_that_was_not_set() {
     let home = Home::with_store_and_data();
     home.run(["at", "store", "backup", "data"]).ok();

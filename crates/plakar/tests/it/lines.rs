@@ -7,7 +7,7 @@ type Line = (&'static [&'static str], i32, &'static str, &'static str);
 
 const GLOBALS: &[Line] = &[
     (&[], 64, "", "a subcommand must be provided\nCommands:\n"),
-    (&["foo"], 64, "", ": command not found: foo\n"),
+    (&["foo"], 64, "", ": command not found: foo\nhint: "),
     (&["at"], 64, "", ": missing plakar repository\n"),
     (&["at", "store"], 64, "", ": missing command\n"),
     (
