@@ -317,6 +317,27 @@ proptest! {
     }
 
     #[test]
+    fn a_replaced_state_is_a_place_that_never_was(state: [u8; 32], other in state_entry()) {
+        let mut writer = StateWriter::new(StateId::ZERO);
+        writer.replaces(&StateId(state));
+        push(&mut writer, &other);
+        let mut plain = writer.finish(Version::V1_1_0, 1, [0; 16]);
+        let end = plain.split_off(plain.len() - 29);
+        plain.extend_from_slice(&[77, 2, 0, 0, 0, 1, 2]);
+        plain.extend_from_slice(&end);
+        let mut reader = StateReader::new(&plain, Version::V1_1_0).unwrap();
+        let read: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        prop_assert_eq!(read[0].replaced(), Some(StateId(state)));
+        let StateEntry::Delete { entry_type: 2, resource: ResourceType::RANDOM, packfile, .. } = &read[0] else {
+            panic!("{:?}", read[0]);
+        };
+        prop_assert!(packfile.is_zero());
+        let is_such_a_place = matches!(&other, StateEntry::Delete { entry_type: 2, packfile, .. } if packfile.is_zero());
+        prop_assert!(is_such_a_place || read[1].replaced().is_none());
+        prop_assert_eq!(reader.skipped(), 1);
+    }
+
+    #[test]
     fn integers_of_any_width_are_read(value: i64) {
         let mut out = Vec::new();
         msgpack::put_int(&mut out, value);

@@ -24,6 +24,9 @@ pub fn state(app: &App, repository: &Repository, words: &Words) -> Result<(), Fa
 }
 
 fn entry_line(entry: &StateEntry) -> String {
+    if let Some(state) = entry.replaced() {
+        return format!("replaces state {state}");
+    }
     match entry {
         StateEntry::Location { resource, mac, packfile, offset, length, .. } => {
             place(&(BlobId::new(*resource, *mac), location(*packfile, *offset, *length)))
