@@ -48,6 +48,10 @@ impl Run for Create {
         } else if let Some((secret, _)) = passphrase::without_asking(app, &connected.secrets)? {
             Some(secret)
         } else {
+            // Told before anybody types a passphrase.
+            if connected.storage.read_config().is_ok() {
+                return Err(in_use(format!("a store is there already: {}", connected.shown)));
+            }
             let weak = if self.weak_passphrase { Weak::Accept } else { Weak::AskAgain };
             Some(passphrase::ask_new(app, weak)?)
         };
@@ -68,12 +72,17 @@ impl Run for Create {
     }
 }
 
+fn in_use(message: String) -> Failure {
+    Failure::refused(message).with_hint(
+        "a new store wants a folder that is empty or not there; `plakar at LOCATION ls` opens a store",
+    )
+}
+
 /// A folder that is in use is a refusal, not a store that cannot be opened.
 fn create_failure(error: kloset::OpenError, location: String) -> Failure {
     match &error {
         kloset::OpenError::Storage(inner) if inner.kind == kloset_connector::ErrorKind::AlreadyExists => {
-            Failure::refused(inner.message.clone())
-                .with_hint("a new store wants a folder that is empty or not there; `plakar at LOCATION ls` opens a store")
+            in_use(inner.message.clone())
         }
         _ => Failure::open(location, error),
     }

@@ -44,6 +44,9 @@ fn a_place_without_a_store_and_one_with_a_store_are_told_apart() {
     assert!(err.ends_with("hint: `plakar at LOCATION create` makes a store\n"), "{err}");
     let err = home.run(["at", "store", "create", "-plaintext"]).fails(1);
     assert!(err.contains("is not empty\nhint: a new store wants a folder that is empty"), "{err}");
+    // Before a passphrase is asked for, which fails here.
+    let err = home.run(["at", "store", "create"]).fails(1);
+    assert!(err.contains(": a store is there already: fs://"), "{err}");
 }
 
 #[test]
