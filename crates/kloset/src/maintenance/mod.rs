@@ -12,6 +12,7 @@
 
 mod gather;
 mod merge;
+mod met;
 mod orphans;
 mod plan;
 pub(crate) mod reach;

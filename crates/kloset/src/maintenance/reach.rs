@@ -4,42 +4,29 @@
 //! so that a snapshot costs what is new in it. Memory is one compact name a tree node, entry, listing
 //! and object.
 //!
+//! Several snapshots are walked at the same time, since most of a walk is waiting for the next node of a tree.
+//!
 //! Everything must be there and must be readable: the first thing that is not ends the run.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use kloset_format::entry::Entry;
 use kloset_format::header::{Index, SourceRecord};
 use kloset_format::xattr::XattrEntry;
 use kloset_format::{KeyOrder, Mac, ResourceType, SnapshotId};
 
-use crate::state::MacHasher;
+use super::met::{Met, Names};
+use crate::guard::{guard, unwrap_mutex};
 use crate::vfs::{DirectoryIndex, FrameReader, ListingStream, OBJECTS_PER_BATCH};
 use crate::{BlobId, Error, Event, Monitor, Repository, Snapshot};
 
 /// Key and value of one row of a tree.
 type Row = (Box<[u8]>, Mac);
 
-/// What was met: how it was met, and the start of its name. Two of 2^40 names share their first 12
-/// bytes with a chance below one in 2^17.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Met([u8; 13]);
-
-/// Names of what was met.
-type MetSet = HashSet<Met, BuildHasherDefault<MacHasher>>;
-
-impl Met {
-    fn new(role: u8, mac: Mac) -> Self {
-        Self(std::array::from_fn(|at| match at.checked_sub(1) {
-            None => role,
-            Some(at) => mac.0.get(at).copied().unwrap_or_default(),
-        }))
-    }
-}
-
+/// Snapshots walked at the same time, at most.
+const WALKS_AT_ONCE_MAX: usize = 8;
 /// How a blob was met. The same blob can have several roles, and each leads elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -69,13 +56,13 @@ pub(super) enum Detail {
 pub(super) struct Reached {
     /// By position in the index.
     pub(super) packfiles: Vec<bool>,
-    blobs: Option<MetSet>,
+    blobs: Option<Names>,
 }
 
 impl Reached {
     /// Whether a blob was reached; false for all unless blobs were asked for.
     pub(super) fn has(&self, blob: BlobId) -> bool {
-        self.blobs.as_ref().is_some_and(|blobs| blobs.contains(&Met::new(blob.resource.0, blob.mac)))
+        self.blobs.as_ref().is_some_and(|blobs| blobs.contains(Met::new(blob.resource.0, blob.mac)))
     }
 }
 
@@ -86,23 +73,21 @@ pub(super) fn reach(
     detail: Detail,
     monitor: &dyn Monitor,
 ) -> Result<Reached, Error> {
-    let mut walk = Walk::new(repository, listed, detail);
+    let walk = Walk::new(repository, listed, detail);
     let mut ids = repository.snapshots();
     ids.sort_unstable();
     monitor.event(Event::Expected { entries: ids.len() as u64, bytes: 0, complete: true });
-    for batch in ids.chunks(OBJECTS_PER_BATCH) {
-        for (&id, snapshot) in batch.iter().zip(Snapshot::open_many(repository, batch)) {
-            let walked = snapshot.and_then(|snapshot| walk.snapshot(&snapshot));
-            walked.map_err(|error| blocked(id, error))?;
-            monitor.event(Event::Progress { entries: 1, bytes: 0 });
-        }
-    }
-    if walk.unstored > 0 {
-        let text =
-            format!("{} entries are not stored by themselves; their listings have them", walk.unstored);
+    let at_once = if repository.runtime().threads > 1 { WALKS_AT_ONCE_MAX } else { 1 };
+    // Snapshots share most of what they reach: the others find it met, and read what is theirs.
+    let (first, others) = ids.split_at(1.min(ids.len()));
+    walk.snapshots(first, 1, monitor)?;
+    walk.snapshots(others, at_once, monitor)?;
+    let unstored = walk.unstored.load(Ordering::Relaxed);
+    if unstored > 0 {
+        let text = format!("{unstored} entries are not stored by themselves; their listings have them");
         monitor.event(Event::Warning(&text));
     }
-    Ok(walk.reached)
+    Ok(Reached { packfiles: walk.used.into_iter().map(AtomicBool::into_inner).collect(), blobs: walk.blobs })
 }
 
 /// Fails unless everything that a snapshot reaches, besides its header, is in the store.
@@ -123,10 +108,12 @@ struct Walk<'a> {
     repository: &'a Arc<Repository>,
     /// By position in the index: whether the packfile is in the store.
     present: Vec<bool>,
-    met: MetSet,
+    met: Names,
     /// Entries that only a listing has.
-    unstored: u64,
-    reached: Reached,
+    unstored: AtomicU64,
+    /// By position in the index: whether anything in the packfile was reached.
+    used: Vec<AtomicBool>,
+    blobs: Option<Names>,
 }
 
 impl<'a> Walk<'a> {
@@ -135,16 +122,38 @@ impl<'a> Walk<'a> {
         Self {
             repository,
             present: packfiles.iter().map(|packfile| listed.contains(&packfile.0)).collect(),
-            met: MetSet::default(),
-            unstored: 0,
-            reached: Reached {
-                packfiles: vec![false; packfiles.len()],
-                blobs: (detail == Detail::Blobs).then(MetSet::default),
-            },
+            met: Names::new(),
+            unstored: AtomicU64::new(0),
+            used: packfiles.iter().map(|_| AtomicBool::new(false)).collect(),
+            blobs: (detail == Detail::Blobs).then(Names::new),
         }
     }
 
-    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+    /// Walks snapshots, so many at the same time.
+    fn snapshots(&self, ids: &[SnapshotId], at_once: usize, monitor: &dyn Monitor) -> Result<(), Error> {
+        for batch in ids.chunks(OBJECTS_PER_BATCH) {
+            let opened = Snapshot::open_many(self.repository, batch);
+            let waiting = Mutex::new(batch.iter().zip(opened));
+            let failure = Mutex::new(None);
+            let work = || {
+                while guard(&failure).is_none() {
+                    let next = guard(&waiting).next();
+                    let Some((&id, snapshot)) = next else { return };
+                    match snapshot.and_then(|snapshot| self.snapshot(&snapshot)) {
+                        Ok(()) => monitor.event(Event::Progress { entries: 1, bytes: 0 }),
+                        Err(error) => _ = guard(&failure).get_or_insert(blocked(id, error)),
+                    }
+                }
+            };
+            std::thread::scope(|scope| (0..at_once.min(batch.len())).for_each(|_| drop(scope.spawn(work))));
+            if let Some(error) = unwrap_mutex(failure) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self, snapshot: &Snapshot) -> Result<(), Error> {
         self.repository.runtime().proceed()?;
         let id = Mac(snapshot.id().0);
         self.reach(BlobId::new(ResourceType::SNAPSHOT, id))?;
@@ -155,11 +164,11 @@ impl<'a> Walk<'a> {
         self.sources(snapshot)
     }
 
-    fn sources(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+    fn sources(&self, snapshot: &Snapshot) -> Result<(), Error> {
         snapshot.header().sources.iter().try_for_each(|source| self.source(snapshot, source))
     }
 
-    fn source(&mut self, snapshot: &Snapshot, source: &SourceRecord) -> Result<(), Error> {
+    fn source(&self, snapshot: &Snapshot, source: &SourceRecord) -> Result<(), Error> {
         // Listings first: they hold the entries, which need not be looked up or read again then.
         let (listings, others): (Vec<_>, Vec<_>) =
             source.indexes.iter().partition(|index| index.name == *Index::DIRPACK);
@@ -175,7 +184,7 @@ impl<'a> Walk<'a> {
         self.entries(snapshot, &entries)
     }
 
-    fn index(&mut self, snapshot: &Snapshot, index: &Index) -> Result<(), Error> {
+    fn index(&self, snapshot: &Snapshot, index: &Index) -> Result<(), Error> {
         let role = match index.name.as_bytes() {
             name if name == Index::CONTENT_TYPE.as_bytes() => Role::ContentTypeNode,
             name if name == Index::DIRPACK.as_bytes() => Role::ListingNode,
@@ -200,7 +209,7 @@ impl<'a> Walk<'a> {
 
     /// Reaches the nodes of a tree that were not met; returns keys and values of the new leaves.
     fn tree(
-        &mut self,
+        &self,
         snapshot: &Snapshot,
         record_type: ResourceType,
         record: Mac,
@@ -212,12 +221,10 @@ impl<'a> Walk<'a> {
         // Keys matter for messages about listings only.
         let with_keys = role == Role::ListingNode;
         let mut values = Vec::new();
-        let walk = RefCell::new(self);
         tree.scan_pruned(
             &mut |node| {
-                let mut walk = walk.borrow_mut();
-                walk.reach(node)?;
-                Ok(walk.is_new(role, node.mac))
+                self.reach(node)?;
+                Ok(self.is_new(role, node.mac))
             },
             &mut |key, mac| {
                 values.push((if with_keys { key.into() } else { Box::default() }, mac));
@@ -228,7 +235,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reaches new listings and what their entries name.
-    fn listings(&mut self, snapshot: &Snapshot, mut rows: Vec<Pair>) -> Result<(), Error> {
+    fn listings(&self, snapshot: &Snapshot, mut rows: Vec<Pair>) -> Result<(), Error> {
         rows.retain(|(_, mac)| self.is_new(Role::Listing, *mac));
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let macs: Vec<Mac> = rows.iter().map(|(_, mac)| *mac).collect();
@@ -254,7 +261,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reaches the entries of the file tree; those that no listing had are read.
-    fn entries(&mut self, snapshot: &Snapshot, entries: &[Pair]) -> Result<(), Error> {
+    fn entries(&self, snapshot: &Snapshot, entries: &[Pair]) -> Result<(), Error> {
         let mut unread = Vec::new();
         for (_, mac) in entries {
             if self.is_new(Role::Entry, *mac) {
@@ -272,7 +279,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn attributes(&mut self, snapshot: &Snapshot, values: &[Pair]) -> Result<(), Error> {
+    fn attributes(&self, snapshot: &Snapshot, values: &[Pair]) -> Result<(), Error> {
         let mut unread = Vec::new();
         for (_, mac) in values {
             let blob = BlobId::new(ResourceType::XATTR_ENTRY, *mac);
@@ -295,14 +302,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes the content of an entry, if it is new.
-    fn content(&mut self, entry: &Entry, contents: &mut Vec<Mac>) {
+    fn content(&self, entry: &Entry, contents: &mut Vec<Mac>) {
         if !entry.object.is_zero() && self.is_new(Role::Content, entry.object) {
             contents.push(entry.object);
         }
     }
 
     /// Reaches objects and their chunks.
-    fn objects(&mut self, snapshot: &Snapshot, macs: &[Mac]) -> Result<(), Error> {
+    fn objects(&self, snapshot: &Snapshot, macs: &[Mac]) -> Result<(), Error> {
         for batch in macs.chunks(OBJECTS_PER_BATCH) {
             self.repository.runtime().proceed()?;
             for (object, &mac) in snapshot.objects(batch).into_iter().zip(batch) {
@@ -317,16 +324,16 @@ impl<'a> Walk<'a> {
 
     /// Reaches an entry of another tree. A file that comes or goes moves the rows of all that follow it to
     /// other nodes: most rows of new nodes are of entries that were reached before.
-    fn entry_unless_met(&mut self, mac: Mac) -> Result<(), Error> {
-        if self.met.contains(&Met::new(Role::Entry as u8, mac)) { Ok(()) } else { self.entry_if_stored(mac) }
+    fn entry_unless_met(&self, mac: Mac) -> Result<(), Error> {
+        if self.met.contains(Met::new(Role::Entry as u8, mac)) { Ok(()) } else { self.entry_if_stored(mac) }
     }
 
     /// The reference implementation leaves entries behind that only a listing has.
-    fn entry_if_stored(&mut self, mac: Mac) -> Result<(), Error> {
+    fn entry_if_stored(&self, mac: Mac) -> Result<(), Error> {
         let blob = BlobId::new(ResourceType::VFS_ENTRY, mac);
         match self.reach(blob) {
             Err(Error::BlobMissing { .. }) => {
-                self.unstored += 1;
+                self.unstored.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             outcome => outcome,
@@ -334,7 +341,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Marks the packfile of a blob.
-    fn reach(&mut self, blob: BlobId) -> Result<(), Error> {
+    fn reach(&self, blob: BlobId) -> Result<(), Error> {
         let missing = || Error::BlobMissing { resource: blob.resource, mac: blob.mac };
         let at = self.repository.index.place(blob).ok_or_else(missing)?.packfile as usize;
         if !self.present.get(at).copied().unwrap_or(false) {
@@ -342,16 +349,16 @@ impl<'a> Walk<'a> {
             let reason = "its packfile is not in the store".to_owned();
             return Err(Error::BlobDamaged { resource: blob.resource, mac: blob.mac, packfile, reason });
         }
-        if let Some(used) = self.reached.packfiles.get_mut(at) {
-            *used = true;
+        if let Some(used) = self.used.get(at) {
+            used.store(true, Ordering::Relaxed);
         }
-        if let Some(blobs) = &mut self.reached.blobs {
+        if let Some(blobs) = &self.blobs {
             blobs.insert(Met::new(blob.resource.0, blob.mac));
         }
         Ok(())
     }
 
-    fn is_new(&mut self, role: Role, mac: Mac) -> bool {
+    fn is_new(&self, role: Role, mac: Mac) -> bool {
         self.met.insert(Met::new(role as u8, mac))
     }
 }
