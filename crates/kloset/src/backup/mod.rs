@@ -154,7 +154,9 @@ impl Run<'_> {
         let parent = if self.options.ignore_parent { None } else { self.find_parent(transaction)? };
         let parent_id = parent.as_ref().map(|snapshot| snapshot.id());
         let parent = match parent.map(ParentTree::open).transpose() {
-            Err(error) if error.is_out_of_reach() => return Err(error),
+            Err(error) if error.is_out_of_reach() || matches!(error, Error::Interrupted) => {
+                return Err(error);
+            }
             Err(error) => {
                 let text = format!("the previous snapshot cannot be used, every file is read again: {error}");
                 self.monitor.event(Event::Warning(&text));

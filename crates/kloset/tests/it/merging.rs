@@ -1,17 +1,17 @@
 //! States are merged, and nobody misses those that go.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use kloset::maintenance::{MaintenanceOptions, MaintenanceReport, maintain};
 use kloset::remove::remove;
 use kloset::repair::repair;
 use kloset::repository::OpenOptions;
-use kloset::{Error, Event, Monitor, SilentMonitor};
+use kloset::{Error, SilentMonitor};
 use kloset_connector::{Storage, StoreFile};
 use kloset_format::{SnapshotId, StateId};
 use testkit::{Fault, FaultyStore, MemoryStore, MemoryTree, Operation, Script};
 
+use crate::fixtures::store::Heard;
 use crate::foreign::{CachedReader, publish, readers_agree, remove_behind};
 use crate::maintenance::run;
 use crate::rig::{
@@ -193,18 +193,6 @@ fn what_builds_on_a_replaced_state_that_is_gone_is_put_in_its_place() {
     readers_agree(store).unwrap();
 }
 
-/// Hears warnings.
-#[derive(Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Monitor for Warnings {
-    fn event(&self, event: Event<'_>) {
-        if let Event::Warning(text) = event {
-            self.0.lock().unwrap().push(text.to_owned());
-        }
-    }
-}
-
 #[test]
 fn states_that_say_something_unknown_are_left_as_they_are() {
     let situation = Situation::new();
@@ -217,11 +205,11 @@ fn states_that_say_something_unknown_are_left_as_they_are() {
     plain.extend_from_slice(&[0; 16]);
     publish(store, StateId([7; 32]), &plain);
     let before = states(store);
-    let warnings = Warnings::default();
-    let report = maintain(&open(store), &options(Duration::ZERO), &warnings).unwrap();
+    let heard = Heard::default();
+    let report = maintain(&open(store), &options(Duration::ZERO), &heard).unwrap();
     assert_eq!((report.merged_states, report.removed_states), (0, 0));
     assert!(states(store) >= before);
-    assert_eq!(warnings.0.into_inner().unwrap().len(), 1);
+    assert_eq!(heard.warnings.into_inner().unwrap().len(), 1);
     situation.assert_whole("not merged");
 }
 

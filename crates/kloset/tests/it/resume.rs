@@ -139,3 +139,16 @@ fn nothing_is_said_of_what_another_source_left() {
     assert_finds_nothing(&store, &changed(&other));
     drop(try_open(store).unwrap());
 }
+
+#[test]
+fn a_run_that_is_interrupted_at_its_start_blames_nothing_else() {
+    let (store, tree) = (small_store(), small_tree());
+    backed_up(&store, &tree);
+    let client = open(&store);
+    client.runtime().interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
+    let heard = Heard::default();
+    let options = kloset::backup::BackupOptions::default();
+    let outcome = kloset::backup::backup(&client, &tree, &options, &heard);
+    assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
+    assert!(heard.warnings.into_inner().unwrap().is_empty());
+}
