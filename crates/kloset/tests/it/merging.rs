@@ -252,7 +252,7 @@ fn a_crash_while_states_are_merged_costs_nothing() {
     for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Fail(kloset_connector::ErrorKind::Permission)]
     {
         for operation in [Operation::Put, Operation::Delete] {
-            for nth in 0..is_about_states(operation) {
+            for nth in (0..is_about_states(operation)).step_by(4) {
                 let script = Script::OnNth { operation, file: StoreFile::State, nth, fault };
                 let (store, _, _) = attempt(script, nth);
                 let case = Situation { store, kept: situation.kept.clone() };
