@@ -120,7 +120,8 @@ fn devices_are_counted_not_made() {
 
 #[test]
 fn a_missing_folder_is_an_error_of_every_item() {
-    let destination = destination(Path::new("/nonexistent/folder"));
+    let temp = TempDir::new().expect("temporary folder");
+    let destination = destination(&temp.path().join("missing/folder"));
     assert!(destination.prepare().is_err());
     let error = write(destination.as_ref(), target(b"file", 0o100_600)).expect_err("no root");
     assert_eq!(error.kind, ErrorKind::NotFound);
