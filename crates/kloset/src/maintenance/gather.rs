@@ -10,7 +10,7 @@ use kloset_format::{PackfileId, ResourceType, StateId, Version};
 
 use crate::state::{LoadedState, Merged};
 use crate::write::TakenBack;
-use crate::{BlobId, OpenError};
+use crate::{BlobId, Error, OpenError};
 
 /// Size of most entries, with their heads.
 const ENTRY_BYTES: usize = 85 + 5;
@@ -53,8 +53,14 @@ pub(super) struct Gatherer<'a> {
 pub(super) enum Refusal {
     /// This state says something that is not understood in full.
     Strange(StateId),
-    /// This one cannot be read.
-    Damaged(OpenError),
+    /// One cannot be read, or a new one not be written.
+    Failed(Error),
+}
+
+impl From<OpenError> for Refusal {
+    fn from(error: OpenError) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl<'a> Gatherer<'a> {
@@ -65,7 +71,7 @@ impl<'a> Gatherer<'a> {
     /// Adds what still matters of a state to a part, which then replaces it. States come oldest first.
     pub(super) fn add(&mut self, part: &mut Part, state: &LoadedState) -> Result<(), Refusal> {
         let damaged = |error: kloset_format::DecodeError| {
-            Refusal::Damaged(OpenError::DamagedState { state: state.id, reason: error.to_string() })
+            Refusal::from(OpenError::DamagedState { state: state.id, reason: error.to_string() })
         };
         let mut reader = StateReader::new(&state.plain, state.version).map_err(damaged)?;
         for entry in reader.by_ref() {

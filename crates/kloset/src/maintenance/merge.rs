@@ -12,12 +12,13 @@
 //! that stayed while what builds on it went would come, for other readers, after what took it back.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use kloset_connector::StoreFile;
 use kloset_format::StateId;
 
 use super::gather::{Gatherer, Part, Refusal};
-use super::plan::{Plan, Repack, is_ahead};
+use super::plan::{Plan, Repack, cutoff_ns, is_ahead};
 use super::{MaintenanceOptions, Run};
 use crate::repository::read_states;
 use crate::state::{Merged, Merger};
@@ -74,8 +75,7 @@ fn outlived(
     if present.is_empty() || options.grace.is_zero() {
         return Ok(present);
     }
-    let grace_ns = i64::try_from(options.grace.as_nanos()).unwrap_or(i64::MAX);
-    let is_over = |time_ns: i64| time_ns <= now_ns.saturating_sub(grace_ns);
+    let is_over = |time_ns: i64| time_ns <= cutoff_ns(now_ns, options.grace);
     let listed = repository.storage().list(StoreFile::State).map_err(Error::Storage)?;
     let stored: HashMap<StateId, i64> = listed
         .iter()
@@ -104,37 +104,30 @@ impl Run<'_> {
         }
         self.look_again()?;
         self.ensure_alone()?;
-        let whole = std::sync::Arc::clone(&self.whole);
+        let whole = Arc::clone(&self.whole);
         let all = whole.index.merged();
         let (mut gatherer, mut part) = (Gatherer::new(all), Part::default());
         let mut time_ns = whole.state_time_ns();
-        for (id, _) in all.unreplaced() {
-            match self.gather(&mut gatherer, &mut part, id) {
-                Err(Refusal::Strange(state)) => {
-                    let text = format!("states are not merged: {state} says something unknown");
-                    self.monitor.event(Event::Warning(&text));
-                    self.merge.merged.clear();
-                    return Ok(());
-                }
-                Err(Refusal::Damaged(error)) => return Err(error.into()),
-                Ok(()) if part.bytes() >= PART_BYTES => {
-                    self.publish_part(std::mem::take(&mut part), time_ns)?;
-                    time_ns = time_ns.saturating_add(1);
-                }
-                Ok(()) => {}
+        let ids: Vec<StateId> = all.unreplaced().map(|(id, _)| id).collect();
+        let gathered = read_states(&whole, &ids, &mut |state| {
+            gatherer.add(&mut part, &state)?;
+            if part.bytes() >= PART_BYTES {
+                self.publish_part(std::mem::take(&mut part), time_ns).map_err(Refusal::Failed)?;
+                time_ns = time_ns.saturating_add(1);
             }
-        }
-        if part.bytes() > 0 { self.publish_part(part, time_ns) } else { Ok(()) }
-    }
-
-    fn gather(&self, gatherer: &mut Gatherer<'_>, part: &mut Part, id: StateId) -> Result<(), Refusal> {
-        let mut outcome = Ok(());
-        let read = read_states(&self.whole, &[id], &mut |state| {
-            outcome = gatherer.add(part, &state);
             Ok(())
         });
-        read.map_err(Refusal::Damaged)?;
-        outcome
+        match gathered {
+            Ok(()) if part.bytes() > 0 => self.publish_part(part, time_ns),
+            Ok(()) => Ok(()),
+            Err(Refusal::Failed(error)) => Err(error),
+            Err(Refusal::Strange(state)) => {
+                let text = format!("states are not merged: {state} says something unknown");
+                self.monitor.event(Event::Warning(&text));
+                self.merge.merged.clear();
+                Ok(())
+            }
+        }
     }
 
     fn publish_part(&mut self, part: Part, time_ns: i64) -> Result<(), Error> {
@@ -155,7 +148,7 @@ impl Run<'_> {
         }
         self.look_again()?;
         self.ensure_alone()?;
-        let whole = std::sync::Arc::clone(&self.whole);
+        let whole = Arc::clone(&self.whole);
         let all = whole.index.merged();
         // Those that the run has written itself are replaced as soon as the others.
         let is_doomed = |id: &StateId| {

@@ -29,6 +29,11 @@ pub(super) fn is_ahead(time_ns: i64, now_ns: i64) -> bool {
     time_ns > now_ns.saturating_add(AHEAD_NS_MAX)
 }
 
+/// When the grace period of what is over now began at the latest.
+pub(super) fn cutoff_ns(now_ns: i64, grace: Duration) -> i64 {
+    now_ns.saturating_sub(i64::try_from(grace.as_nanos()).unwrap_or(i64::MAX))
+}
+
 /// A packfile whose live blobs move to another one.
 pub(super) struct Repack {
     pub(super) packfile: PackfileId,
@@ -76,8 +81,7 @@ impl Plan {
         detail: Detail,
         monitor: &dyn Monitor,
     ) -> Result<Self, Error> {
-        let grace_ns = i64::try_from(grace.as_nanos()).unwrap_or(i64::MAX);
-        let cutoff_ns = now_ns.saturating_sub(grace_ns);
+        let cutoff_ns = cutoff_ns(now_ns, grace);
         let names: HashSet<[u8; 32]> = listed.iter().map(|file| file.name).collect();
         let reached = reach(repository, &names, detail, monitor)?;
         let index = &repository.index;

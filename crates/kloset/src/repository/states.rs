@@ -352,11 +352,11 @@ fn damaged_among_listed(repository: &Repository) -> Result<Vec<(StateId, String)
 }
 
 /// Reads states again, from the cache or the store, one at a time.
-pub(crate) fn read_states(
+pub(crate) fn read_states<E: From<OpenError>>(
     repository: &Repository,
     ids: &[StateId],
-    deliver: &mut dyn FnMut(LoadedState) -> Result<(), OpenError>,
-) -> Result<(), OpenError> {
+    deliver: &mut dyn FnMut(LoadedState) -> Result<(), E>,
+) -> Result<(), E> {
     let (machinery, cache) = (repository.machinery(), repository.state_cache());
     let merging = Merging {
         storage: repository.storage().as_ref(),

@@ -41,7 +41,6 @@ impl Merged {
     }
 
     /// Named as parents, neither there nor replaced.
-    #[cfg(test)]
     pub(crate) fn missing_parents(&self) -> &HashSet<StateId> {
         &self.missing_parents
     }
@@ -119,14 +118,18 @@ impl Merged {
         self.deleted_packfiles.contains(&packfile)
     }
 
+    /// Whether neither a packfile nor the place of a blob in it was taken back.
+    fn holds(&self, blob: BlobId, packfile: PackfileId) -> bool {
+        !self.is_deleted(packfile) && !self.deleted_locations.contains(&(blob, packfile))
+    }
+
     /// Whether an entry of one of the states still matters.
     ///
     /// What was taken back need not be said, but that it was: caches of other clients may still have it.
     pub(crate) fn still_matters(&self, entry: &StateEntry) -> bool {
         match entry {
             StateEntry::Location { resource, mac, packfile, .. } => {
-                let place = (BlobId::new(*resource, *mac), *packfile);
-                !self.is_deleted(*packfile) && !self.deleted_locations.contains(&place)
+                self.holds(BlobId::new(*resource, *mac), *packfile)
             }
             StateEntry::Packfile { packfile, .. } => !self.is_deleted(*packfile),
             StateEntry::Coloured { resource, mac, when_ns } => {
@@ -189,7 +192,10 @@ impl Merged {
 
     fn told_place(&self, blob: BlobId, place: Place) -> Option<BlobLocation> {
         let packfile = self.packfiles.get(place.packfile as usize)?.id;
-        let is_told = !self.is_deleted(packfile) && !self.deleted_locations.contains(&(blob, packfile));
-        is_told.then_some(BlobLocation { packfile, offset: place.offset, length: place.length })
+        self.holds(blob, packfile).then_some(BlobLocation {
+            packfile,
+            offset: place.offset,
+            length: place.length,
+        })
     }
 }

@@ -230,7 +230,7 @@ impl Index {
 
     /// States that others name as their parents and that are not there.
     pub(crate) fn missing_parents(&self) -> &HashSet<StateId> {
-        &self.merged.missing_parents
+        self.merged.missing_parents()
     }
 
     /// States that packfile entries name and that are not there, with those packfiles.
